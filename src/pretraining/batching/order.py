@@ -1,0 +1,56 @@
+"""The order of the samples: a pure function of (seed, epoch, position), with no table to store or to replay.
+
+Every epoch is another permutation of all samples. It is a Feistel network (Luby and Rackoff 1988) on the
+smallest even number of bits that covers the samples; positions that fall outside walk the cycle until they are
+inside again (Black and Rogaway 2002). Any position of any epoch costs the same few microseconds, so a run can
+start anywhere.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+_ROUNDS = 6
+_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+
+
+def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
+    """The finaliser of SplitMix64 (Steele et al. 2014): every bit of the input changes half of the output's."""
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return values ^ (values >> np.uint64(31))
+
+
+def permute(positions: npt.ArrayLike, epochs: npt.ArrayLike, *, size: int, seed: int) -> npt.NDArray[np.int64]:
+    """The sample at each position of each epoch.
+
+    Args:
+        positions: integers ``0 .. size - 1``, any shape.
+        epochs: the epoch of each position, same shape (or one number).
+        size: number of samples.
+        seed: the recipe's seed.
+
+    Returns:
+        int64 sample numbers, same shape; for one epoch and all positions a permutation of ``0 .. size - 1``.
+    """
+    values = np.atleast_1d(np.asarray(positions)).astype(np.uint64)
+    epoch = np.broadcast_to(np.asarray(epochs).astype(np.uint64), values.shape)
+    half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
+    with np.errstate(over="ignore"):
+        key = _mix(_mix(np.full(values.shape, seed & (2**64 - 1), np.uint64) + _GOLDEN) + epoch * _GOLDEN)
+        result = _encrypt(values, key, half)
+        outside = result >= size
+        while outside.any():
+            result[outside] = _encrypt(result[outside], key[outside], half)
+            outside = result >= size
+    return result.astype(np.int64).reshape(np.shape(positions))
+
+
+def _encrypt(values: npt.NDArray[np.uint64], key: npt.NDArray[np.uint64], half: np.uint64) -> npt.NDArray[np.uint64]:
+    mask = (np.uint64(1) << half) - np.uint64(1)
+    left, right = values >> half, values & mask
+    for round_number in range(_ROUNDS):
+        mixed = _mix(right + key + np.uint64(round_number + 1) * _GOLDEN)
+        left, right = right, left ^ (mixed & mask)
+    return (left << half) | right

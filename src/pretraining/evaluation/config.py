@@ -1,0 +1,35 @@
+"""The ``evaluation`` section: what is measured on the finished model."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from pretraining.section import Section
+
+
+class SamplesSection(Section):
+    """Text that the finished model writes."""
+
+    prompts: list[str] = [""]
+    """The beginning of each sample; an empty one starts a document."""
+    max_new_tokens: int = Field(default=120, ge=1)
+    """Length of each sample."""
+    temperature: float = Field(default=0.8, ge=0)
+    """0 takes the likeliest token every time."""
+    top_k: int = Field(default=50, ge=0)
+    """Draw from the k likeliest tokens only; 0 from all."""
+
+
+class EvaluationSection(Section):
+    """Perplexity and bits per byte on the held-out documents, yardsticks, samples."""
+
+    window: int | None = Field(default=None, ge=2)
+    """Tokens that the model sees at once; the sequence length when left out."""
+    stride: int | None = Field(default=None, ge=1)
+    """New tokens per window (the others are context); half the window when left out."""
+    batch_size: int = Field(default=16, ge=1)
+    """Windows of one forward pass."""
+    yardsticks: bool = True
+    """Put ``xz``, uniform and unigram figures beside the model's."""
+    samples: SamplesSection = SamplesSection()
+    """Text that the model writes."""

@@ -1,0 +1,127 @@
+"""Start training with ``accelerate launch``, pass signals on to it, and never leave it behind."""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import difflib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pretraining.errors import Interrupted, TrainingError, UserError
+
+if TYPE_CHECKING:
+    from pretraining.stages import Run
+
+STATUS_FILE = "PRETRAINING_STATUS_FILE"
+LOCK_HELD = "PRETRAINING_LOCK_HELD"
+DEBUG = "PRETRAINING_DEBUG"
+
+
+def config_folders() -> list[Path]:
+    """Where accelerate configs are looked for by name: here, and in the checkout that this package runs from."""
+    return [Path("accelerate_configs"), Path(__file__).parents[2] / "accelerate_configs"]
+
+
+def find_accelerate_config(name: str | None) -> Path:
+    """The file of ``--accelerate-config``: a path, or the name of one in ``accelerate_configs/``.
+
+    Without a name it is ``single_gpu`` where torch sees a GPU, else ``cpu``.
+
+    Raises:
+        UserError: there is no such file.
+    """
+    if name is None:
+        import torch
+
+        name = "single_gpu" if torch.cuda.is_available() else "cpu"
+    if Path(name).is_file():
+        return Path(name)
+    known = {path.stem: path for folder in reversed(config_folders()) for path in sorted(folder.glob("*.yaml"))}
+    if Path(name).stem in known and Path(name).suffix in ("", ".yaml"):
+        return known[Path(name).stem]
+    near = difflib.get_close_matches(name, known, n=1)
+    raise UserError(
+        f"--accelerate-config {name}: no such file"
+        + (f"; did you mean {near[0]}?" if near else "")
+        + f" Known: {', '.join(sorted(known)) or 'none here'}"
+    )
+
+
+def launch_command(run: Run) -> list[str]:
+    """The command line that trains the recipe; the one that the README shows, with this Python."""
+    config = find_accelerate_config(run.accelerate_config)
+    return [
+        *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--quiet"),
+        *("--config_file", str(config), "-m", "pretraining.train", str(run.loaded.path), *run.loaded.overrides),
+    ]
+
+
+def launch_training(run: Run) -> None:
+    """Run ``accelerate launch`` and wait.
+
+    The launcher gets a session of its own, so that Ctrl-C reaches this process alone, which passes it on to the
+    training processes; the launcher would print a traceback. If this process is killed, the kernel tells them.
+
+    Raises:
+        Interrupted: a signal stopped the training, which saved a checkpoint first.
+        TrainingError: it failed; its own message is on stderr already.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        status_file = Path(folder) / "status"
+        environment = os.environ | {STATUS_FILE: str(status_file), LOCK_HELD: "1"}
+        launcher = subprocess.Popen(
+            launch_command(run),
+            env=environment,
+            start_new_session=True,
+            pass_fds=() if run.lock is None else (run.lock,),  # whoever trains keeps the run folder locked
+            preexec_fn=die_with_parent,
+        )
+        with forwarded_signals(launcher):
+            code = launcher.wait()
+        status = int(status_file.read_text()) if status_file.exists() else code
+    if status > 128:
+        raise Interrupted("training stopped; the same command goes on from its last checkpoint", status - 128)
+    if status == 2:
+        raise UserError("training did not start; see the message above")
+    if status or code:
+        raise TrainingError("training failed; see the message above")
+
+
+@contextlib.contextmanager
+def forwarded_signals(launcher: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Pass SIGINT and SIGTERM on to the direct children of the launcher: the training processes."""
+    import psutil
+
+    def forward(number: int, frame: Any) -> None:
+        with contextlib.suppress(psutil.Error):
+            children = psutil.Process(launcher.pid).children()
+            for process in children or [psutil.Process(launcher.pid)]:
+                process.send_signal(number)
+
+    before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def die_with_parent() -> None:
+    """Ask Linux to send SIGTERM to this process when its parent dies; elsewhere nothing happens."""
+    if sys.platform == "linux":
+        set_parent_death_signal = 1
+        ctypes.CDLL(None).prctl(set_parent_death_signal, signal.SIGTERM)
+
+
+def report_status(status: int) -> None:
+    """Tell ``launch_training`` how it ended: the launcher's own exit status does not."""
+    path = os.environ.get(STATUS_FILE)
+    if path and os.environ.get("RANK", "0") == "0":
+        Path(path).write_text(str(status))

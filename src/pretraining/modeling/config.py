@@ -1,0 +1,29 @@
+"""The ``model`` section: any causal architecture of transformers, by name and by the keys of its config."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import ConfigDict
+
+from pretraining.section import Section
+
+
+class ModelSection(Section):
+    """``architecture`` and whatever keys that architecture's transformers config has.
+
+    The keys are not listed here: they are those of the installed transformers, and a key that its config
+    does not declare (which transformers would keep and never read) is an error of ``pretrain check``.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, use_attribute_docstrings=True)
+
+    architecture: str
+    """A ``model_type`` of transformers with a causal language-modeling head: llama, qwen3, gpt2, ..."""
+    attn_implementation: Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"] = "sdpa"
+    """The attention implementation of transformers."""
+
+    @property
+    def config_keys(self) -> dict[str, object]:
+        """The keys that go to the transformers config."""
+        return dict(self.__pydantic_extra__ or {})

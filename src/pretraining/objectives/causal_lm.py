@@ -1,0 +1,86 @@
+"""Causal language modeling on packed rows, with every document isolated from its neighbours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+IGNORED = -100
+
+
+class DataCollatorForCausalLM:
+    """Next-token prediction (GPT, Llama): ``collator(samples) -> tensors``, for ``Trainer`` or a plain loop.
+
+    Rows come out as int64 ``(batch, sequence_length)``::
+
+        pieces         a0 a1 a2 | b0 b1 | (room for 1 more)
+        input_ids      a0 a1 a2   b0 b1   pad
+        position_ids    0  1  2    0  1   0        restart at every piece, and at the padding
+        labels        -100 a1 a2 -100 b1 -100      aligned with input_ids; the model shifts, as in transformers
+
+    The first token of a piece is never a target: it would be predicted from another document. EOS is a target
+    even where the tokenizer pads with EOS, because labels come from the lengths, not from the ids.
+
+    There is no ``attention_mask`` on purpose. transformers isolates packed documents by ``position_ids`` only if
+    the mask is None and ``use_cache`` is False (masking_utils, transformers 5.23); any mask switches that off
+    silently. ``modeling`` sets ``use_cache=False`` and measures that nothing leaks.
+
+    Args:
+        tokenizer: anything with ``pad_token_id`` (``eos_token_id`` serves when it is None).
+        sequence_length: tokens of a row.
+        seed: unused by this objective, which draws nothing; part of every collator's signature.
+    """
+
+    def __init__(self, tokenizer: Any, *, sequence_length: int, seed: int = 0) -> None:
+        pad = tokenizer.pad_token_id
+        self.pad_token_id: int = tokenizer.eos_token_id if pad is None else pad
+        self.sequence_length = sequence_length
+        self.seed = seed
+
+    @staticmethod
+    def special_tokens() -> list[str]:
+        """Tokens that the tokenizer must have for this objective: none."""
+        return []
+
+    @staticmethod
+    def raw_length(sequence_length: int) -> int:
+        """Raw tokens that one sample of ``sequence_length`` takes: the same number."""
+        return sequence_length
+
+    def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
+        """Pad and label a batch of samples.
+
+        Args:
+            samples: each with ``input_ids`` (t,) and ``lengths`` (pieces,), ``lengths.sum() == t``; a sample
+                without ``lengths`` (a plain dataset in ``Trainer``) is one piece.
+
+        Raises:
+            ValueError: a sample is longer than ``sequence_length``, or its lengths do not add up.
+        """
+        shape = (len(samples), self.sequence_length)
+        input_ids = np.full(shape, self.pad_token_id, np.int64)
+        labels = np.full(shape, IGNORED, np.int64)
+        position_ids = np.zeros(shape, np.int64)
+        for row, sample in enumerate(samples):
+            ids = np.asarray(sample["input_ids"])
+            size = len(ids)
+            lengths = np.asarray(sample.get("lengths", [size]), np.int64)
+            if size > self.sequence_length or lengths.sum() != size:
+                raise ValueError(
+                    f"sample {sample.get('index', row)} has {size} tokens in pieces of {lengths.tolist()}, "
+                    f"for rows of {self.sequence_length}"
+                )
+            starts = np.cumsum(lengths) - lengths
+            input_ids[row, :size] = ids
+            labels[row, :size] = ids
+            labels[row, starts[lengths > 0]] = IGNORED
+            position_ids[row, :size] = np.arange(size) - np.repeat(starts, lengths)
+            position_ids[row, size:] = np.arange(self.sequence_length - size)
+        return {
+            "input_ids": torch.from_numpy(input_ids),
+            "labels": torch.from_numpy(labels),
+            "position_ids": torch.from_numpy(position_ids),
+        }

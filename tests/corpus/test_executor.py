@@ -1,0 +1,31 @@
+from __future__ import annotations
+
+import multiprocessing
+import signal
+
+import pytest
+
+from pretraining.corpus.executor import worker_pool
+from pretraining.errors import PretrainingError
+
+
+def test_one_worker_needs_no_processes() -> None:
+    with worker_pool(1) as pool:
+        assert pool is None
+
+
+def test_a_killed_worker_is_an_error_and_not_an_endless_wait() -> None:
+    says = r"a worker process was killed(.|\n)*corpus.executor.workers \(2\)"
+    with pytest.raises(PretrainingError, match=says), worker_pool(2) as pool:
+        assert pool is not None
+        pool.submit(signal.raise_signal, signal.SIGKILL).result(timeout=60)
+    assert multiprocessing.active_children() == []
+
+
+def test_ctrl_c_leaves_no_worker_behind() -> None:
+    with pytest.raises(KeyboardInterrupt), worker_pool(2) as pool:
+        assert pool is not None
+        assert pool.submit(abs, -1).result(timeout=60) == 1
+        children = multiprocessing.active_children()
+        raise KeyboardInterrupt
+    assert children and not any(child.is_alive() for child in children)

@@ -59,7 +59,12 @@ def load(recipe: Path, overrides: list[str] | None, *, ranks: int = 1) -> Loaded
 
 
 def run_stages(
-    recipe: Path, overrides: list[str] | None, names: tuple[str, ...], *, debug: bool, accelerate_config: str | None = None
+    recipe: Path,
+    overrides: list[str] | None,
+    names: tuple[str, ...],
+    *,
+    debug: bool,
+    accelerate_config: str | None = None,
 ) -> None:
     """Run the named stages in order, as far as they are not up to date, and the report after them."""
     import os

@@ -81,7 +81,7 @@ def launch_training(run: Run) -> None:
             env=environment,
             start_new_session=True,
             pass_fds=() if run.lock is None else (run.lock,),  # whoever trains keeps the run folder locked
-            preexec_fn=die_with_parent,
+            preexec_fn=die_with_parent,  # noqa: PLW1509  # this process has no threads of its own yet
         )
         with forwarded_signals(launcher):
             code = launcher.wait()

@@ -11,7 +11,9 @@ from pydantic import BaseModel, ConfigDict, model_validator
 class Section(BaseModel):
     """A part of the recipe: frozen, and strict, so that ``ture`` is never ``False`` and no key is swallowed."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
 
 
 UNITS = ("tokens", "steps", "epochs", "hours", "tokens_per_parameter")
@@ -74,7 +76,7 @@ class Duration(Section):
             tokens = self.amount * parameters
         else:
             raise ValueError(f"{self} cannot be turned into steps here")
-        return -(-int(round(tokens)) // step_tokens)
+        return -(-round(tokens) // step_tokens)
 
 
 @dataclass(frozen=True)

@@ -175,15 +175,8 @@ def require_inputs(run: Run, stage: Stage) -> None:
 def begin(run: Run) -> None:
     """Write ``recipe.yaml`` and ``manifest.json`` of the run folder."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    write_text(run.folder / "recipe.yaml", recipe_yaml(run.loaded))
+    write_text(run.folder / "recipe.yaml", run.loaded.to_yaml())
     record(run)
-
-
-def recipe_yaml(loaded: LoadedRecipe) -> str:
-    """The resolved recipe, which gives the same run wherever it is read from (paths of sources excepted)."""
-    import yaml
-
-    return yaml.safe_dump(loaded.resolved(), sort_keys=False, allow_unicode=True, width=120)
 
 
 def record(run: Run) -> None:
@@ -295,7 +288,9 @@ def _evaluate(run: Run, output: Path) -> str:
 
 STAGES = (
     Stage("corpus", "corpus", "corpus", (), ("corpus",), ("corpus",), _corpus),
-    Stage("tokenizer", "tokenizer", "tokenizer", ("corpus",), ("tokenizer", "objective"), ("tokenization",), _tokenizer),
+    Stage(
+        "tokenizer", "tokenizer", "tokenizer", ("corpus",), ("tokenizer", "objective"), ("tokenization",), _tokenizer
+    ),
     Stage("tokens", "tokens", "tokens", ("corpus", "tokenizer"), (), ("tokenization",), _tokens),
     Stage("batches", "batches", "tokens", ("tokens",), ("batches",), ("batching",), _batches),
     Stage(

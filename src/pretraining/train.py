@@ -30,7 +30,9 @@ def main(arguments: Sequence[str]) -> int:
     arguments = [argument for argument in arguments if argument != "--debug"]
     with shown_errors(debug=debug, prefix=f"[rank {rank}] " if rank else "") as outcome:
         if not arguments:
-            raise UserError("which recipe? accelerate launch --config_file X.yaml -m pretraining.train RECIPE [a.b=c ...]")
+            raise UserError(
+                "which recipe? accelerate launch --config_file X.yaml -m pretraining.train RECIPE [a.b=c ...]"
+            )
         from pretraining.recipe.loading import load_recipe
 
         ranks = int(os.environ.get("WORLD_SIZE", "1"))
@@ -88,7 +90,7 @@ def prepare(run: Run) -> tuple[Setup, TrainingState]:
     state = checkpoints.TrainingState(identity=setup.identity)
     if found[0] is not None:
         state = checkpoints.read_state(found[0])
-        scatter(setup.weights_module(), setup.optimizers, *checkpoints.read_tensors(found[0]))
+        scatter(setup.at_rest(), setup.optimizers, *checkpoints.read_tensors(found[0]))
         if state.step < setup.horizon.steps:
             state.resumed_at.append(state.step)
         setup.say(f"going on from step {state.step:,} of {setup.horizon.steps:,} ({found[0]})")
@@ -102,7 +104,7 @@ def describe(setup: Setup) -> str:
     length = job.batches.sequence_length
     tokens = steps * job.training.batch_tokens
     return (
-        f"{job.model.architecture}, {setup.parameters:,} parameters, {setup.flops_per_token / 1e6:.1f} MFLOP per token; "
+        f"{job.model.architecture}, {setup.parameters:,} parameters, {setup.flops_per_token / 1e6:.1f} MFLOP a token; "
         f"{'fused linear cross entropy' if setup.module_is_fused else 'cross entropy on full logits'}\n"
         f"{steps:,} steps x {job.training.batch_tokens:,} tokens ({setup.accelerator.num_processes} ranks x "
         f"{setup.micro_batches} micro-batches x {job.training.micro_batch_size} rows x {length}) = {tokens:,} tokens, "
@@ -126,7 +128,8 @@ def finish(run: Run, setup: Setup, state: TrainingState) -> None:
             speed = state.tokens / max(state.seconds, 1e-9)
             resumed = f", resumed at step {', '.join(map(str, state.resumed_at))}" if state.resumed_at else ""
             summary = (
-                f"{state.step:,} steps, {state.tokens:,} tokens in {state.seconds:.0f} s, {speed:,.0f} tokens/s{resumed}"
+                f"{state.step:,} steps, {state.tokens:,} tokens in {state.seconds:.0f} s, "
+                f"{speed:,.0f} tokens/s{resumed}"
             )
             write_manifest(run, BY_NAME["train"], output, seconds=state.seconds, summary=summary)
         record(run)

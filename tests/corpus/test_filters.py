@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
 
+from pretraining.corpus import filters
 from pretraining.corpus.config import GopherQualityStep, LengthStep
 from pretraining.corpus.filters import GOPHER_REASONS, LENGTH_REASONS, Rejection, gopher_quality, length
 
@@ -58,3 +60,10 @@ def test_stop_words_are_the_recipes_and_compared_in_lower_case() -> None:
 def test_nothing_is_divided_by_zero() -> None:
     step = GopherQualityStep(type="gopher_quality", min_words=0, min_mean_word_length=0)
     assert gopher_quality(" \n", step) == Rejection("too_few_alphabetic_words", 0, 0.8)
+
+
+@pytest.mark.parametrize("piece", [1, 7, 1000])
+def test_words_taken_in_pieces_are_the_words(speeches: list[str], monkeypatch: pytest.MonkeyPatch, piece: int) -> None:
+    monkeypatch.setattr(filters, "PIECE", piece)
+    for text in ["", " ", "one", " one\x1ctwo\u2003three ", speeches[0]]:
+        assert filters._words(text) == Counter(text.split())

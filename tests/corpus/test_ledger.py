@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pretraining.corpus.ledger import (
@@ -50,6 +50,7 @@ def account(documents: list[Document]) -> Ledger:
     return ledger
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_in_is_kept_and_removed_and_unreadable_and_edited(documents: list[Document]) -> None:
     ledger = account(documents)
@@ -62,6 +63,7 @@ def test_in_is_kept_and_removed_and_unreadable_and_edited(documents: list[Docume
     assert d["unreadable"] == sum(fate == "unreadable" for _, _, fate, *_ in documents)
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS, DOCUMENTS, DOCUMENTS)
 def test_adding_up_is_associative_and_the_same_as_one_account(
     a: list[Document], b: list[Document], c: list[Document]
@@ -73,6 +75,7 @@ def test_adding_up_is_associative_and_the_same_as_one_account(
     assert (left.steps, left.sources, left.splits) == (whole.steps, whole.sources, whole.splits)
 
 
+@settings(max_examples=50)
 @given(DOCUMENTS)
 def test_json_round_trip(documents: list[Document]) -> None:
     ledger = account(documents)

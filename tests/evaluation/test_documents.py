@@ -41,5 +41,5 @@ def test_order_and_text_of_the_corpus(corpus: Path, speeches: list[str]) -> None
 @pytest.mark.parametrize("validation", [[], [""]])
 def test_no_held_out_text(tmp_path: Path, speeches: list[str], helpers: Any, validation: list[str]) -> None:
     folder = helpers.write_corpus(tmp_path / "corpus", train=speeches, validation=validation)
-    with pytest.raises(DataError, match="raise corpus.held_out"):
+    with pytest.raises(DataError, match=r"raise corpus\.held_out"):
         held_out_texts(folder)

@@ -87,7 +87,7 @@ def test_smaller_stride_sees_more_context(llama: Any, tokenizer: Any, speeches: 
 
 
 def test_nothing_to_score(llama: Any) -> None:
-    with pytest.raises(DataError, match="raise corpus.held_out"):
+    with pytest.raises(DataError, match=r"raise corpus\.held_out"):
         score(llama, [Document(np.array([0]), 0, 0)], window=8, stride=4)
 
 

@@ -109,6 +109,22 @@ def test_unions_and_types_that_are_not_plain(key: str, value: object) -> None:
     assert findings("model_key_type", **{key: value}) == []
 
 
+@pytest.mark.parametrize(
+    ("architecture", "key"),
+    [
+        ("llama", "hidden_size"),
+        ("llama", "vocab_size"),
+        ("gpt2", "n_layer"),
+        ("gpt2", "hidden_size"),
+        ("mpt", "max_seq_len"),
+    ],
+)
+def test_model_sizes_positive(architecture: str, key: str) -> None:
+    (finding,) = findings("model_sizes_positive", architecture, **{key: 0})
+    assert (finding.path, finding.fix) == (f"model.{key}", "write a whole number above 0")
+    assert findings("model_sizes_positive", architecture, **{key: 1}) == []
+
+
 def test_heads_divide_width() -> None:
     (finding,) = findings("heads_divide_width", hidden_size=250, num_attention_heads=4)
     assert finding.message == "num_attention_heads = 4 does not divide hidden_size = 250"

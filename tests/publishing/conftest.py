@@ -295,7 +295,7 @@ def write_run(folder: Path) -> Path:
         "tokens_per_word": 1.529,
     }
     write_json(
-        folder / "tokenizer" / "report.json",
+        folder / "tokens" / "report.json",
         {
             "vocab_size": 4096,
             "vocabulary_used": 0.991,

@@ -57,7 +57,7 @@ def test_unknown_licence_and_language_are_left_out(run: Path, tmp_path: Path, fi
         ("evaluation/results.json", ("yardsticks", 2, "bits_per_byte"), 2.7182, "| xz -9e | 2.7182 |"),
         ("corpus/ledger.json", ("sources", "letters", "license"), "CC-BY-4.0", "| letters | CC-BY-4.0 |"),
         ("corpus/ledger.json", ("documents", "removed"), 4_321, "4,321"),
-        ("tokenizer/report.json", ("vocab_size",), 8_191, "8,191 tokens"),
+        ("tokens/report.json", ("vocab_size",), 8_191, "8,191 tokens"),
     ],
 )
 def test_numbers_come_from_the_files(

@@ -1,0 +1,1 @@
+"""From the token store to samples: packing, order, loading. No torch here."""

@@ -79,4 +79,3 @@ class GlobalBatches:
             mine = range(step * self.batch + self.rank, (step + 1) * self.batch, self.ranks)
             for first in range(0, len(mine), self.micro):
                 yield list(mine[first : first + self.micro])
-

@@ -19,7 +19,8 @@ def _mix(values: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint64]:
     """The finaliser of SplitMix64 (Steele et al. 2014): every bit of the input changes half of the output's."""
     values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
     values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    mixed: npt.NDArray[np.uint64] = values ^ (values >> np.uint64(31))
+    return mixed
 
 
 def permute(positions: npt.ArrayLike, epochs: npt.ArrayLike, *, size: int, seed: int) -> npt.NDArray[np.int64]:
@@ -53,4 +54,5 @@ def _encrypt(values: npt.NDArray[np.uint64], key: npt.NDArray[np.uint64], half: 
     for round_number in range(_ROUNDS):
         mixed = _mix(right + key + np.uint64(round_number + 1) * _GOLDEN)
         left, right = right, left ^ (mixed & mask)
-    return (left << half) | right
+    joined: npt.NDArray[np.uint64] = (left << half) | right
+    return joined

@@ -50,8 +50,8 @@ def make_plan(section: BatchesSection, store: TokenStore) -> Plan:
     packing = pack(store.lengths, section.sequence_length, section.packing)
     places = packing.samples * section.sequence_length
     digest = hashlib.sha256(store.fingerprint.encode() + str(section.sequence_length).encode())
-    digest.update(np.ascontiguousarray(packing.pieces))
-    digest.update(packing.offsets)
+    digest.update(packing.pieces.tobytes())
+    digest.update(packing.offsets.tobytes())
     facts = PlanFacts(
         sequence_length=section.sequence_length,
         packing=section.packing,

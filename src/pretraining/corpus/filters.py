@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -33,6 +34,8 @@ GOPHER_REASONS = (
 )
 ELLIPSES = ("...", "…")
 BULLETS = ("•", "-", "*")
+PIECE = 1 << 16
+_SPACE = re.compile(r"\s")
 
 
 def length(text: str, step: LengthStep) -> Rejection | None:
@@ -53,8 +56,23 @@ def gopher_quality(text: str, step: GopherQualityStep) -> Rejection | None:
     return next(_broken(text, step), None)
 
 
+def _words(text: str) -> Counter[str]:
+    """How often each word occurs: the rules need only look at the different ones.
+
+    Taken in pieces, because a list of all the words is many times as large as the text.
+    """
+    words: Counter[str] = Counter()
+    start = 0
+    while start < len(text):
+        space = _SPACE.search(text, start + PIECE)
+        end = space.start() if space else len(text)
+        words.update(text[start:end].split())
+        start = end
+    return words
+
+
 def _broken(text: str, step: GopherQualityStep) -> Iterator[Rejection]:
-    words = Counter(text.split())  # the rules about words need only look at each different one
+    words = _words(text)
     count = words.total()
     if count < step.min_words:
         yield Rejection("too_few_words", count, step.min_words)

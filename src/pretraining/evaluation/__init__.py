@@ -1,0 +1,1 @@
+"""What the finished model is worth: bits per byte, perplexity, yardsticks, samples."""

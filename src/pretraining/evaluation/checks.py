@@ -33,13 +33,13 @@ def window_within_sequence(evaluation: EvaluationSection, batches: BatchesSectio
 
 RULES = [
     Rule(
-        id="evaluation-stride",
+        id="evaluation_stride",
         says="The stride of an evaluation is at most its window.",
         why="Every held-out token is scored exactly once; a larger stride would leave tokens out.",
         check=stride_within_window,
     ),
     Rule(
-        id="evaluation-window",
+        id="evaluation_window",
         says="The window of an evaluation is at most the sequence length of the training.",
         why="At positions that it has never been trained on, a model's probabilities mean nothing.",
         check=window_within_sequence,

@@ -69,9 +69,8 @@ def encode(tokenizer: PreTrainedTokenizerBase, held_out: Sequence[str]) -> list[
         batch = list(held_out[start : start + BATCH])
         encoded = tokenizer(batch, add_special_tokens=False, return_offsets_mapping=context is None, verbose=False)
         for row, (text, ids) in enumerate(zip(batch, encoded["input_ids"], strict=True)):
-            if context is None:
-                text = text[encoded["offset_mapping"][row][0][1] :] if ids else text
-            else:
-                ids = [context, *ids]
-            documents.append(Document(np.array(ids, np.int64), len(text.encode()), len(text.split())))
+            unscored = encoded["offset_mapping"][row][0][1] if context is None and ids else 0
+            scored = text[unscored:]
+            inputs = ids if context is None else [context, *ids]
+            documents.append(Document(np.array(inputs, np.int64), len(scored.encode()), len(scored.split())))
     return documents

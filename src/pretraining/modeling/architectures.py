@@ -14,7 +14,13 @@ from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-MISSING: object = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING = _Missing()
 """The default of a field that has none, or none that is written as a literal."""
 
 _BASE = "PreTrainedConfig"

@@ -37,7 +37,9 @@ def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
             raise
         raise DataError(f"model: transformers refuses this {section.architecture} config: {error}") from error
     if config.vocab_size < len(tokenizer):
-        raise DataError(f"model.vocab_size = {config.vocab_size} is smaller than the tokenizer's {len(tokenizer)} tokens")
+        raise DataError(
+            f"model.vocab_size = {config.vocab_size} is smaller than the tokenizer's {len(tokenizer)} tokens"
+        )
     # A cache switches the isolation of packed documents off in silence (transformers 5.23, masking_utils).
     config.use_cache = False
     return config

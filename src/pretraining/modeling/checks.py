@@ -22,6 +22,12 @@ from pretraining.tokenization.config import TokenizerSection
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 """Keys whose values only the tokenizer knows."""
 
+SIZES = (
+    *("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size"),
+    *("num_attention_heads", "num_key_value_heads", "head_dim"),
+)
+"""Keys that count something every model of its kind has, by the names of llama."""
+
 SET_BY_US = {
     "use_cache": "training never uses a cache, and the published model always may",
     "model_type": "the architecture is `model.architecture`",
@@ -134,6 +140,16 @@ def _numbers(model: ModelSection) -> dict[str, int]:
     return numbers
 
 
+def model_sizes_positive(model: ModelSection) -> Iterator[Finding]:
+    """Widths, layers, heads and the vocabulary are at least one."""
+    if not _readable(model):
+        return
+    sizes = {own_name(model.architecture, name) for name in SIZES} | {positions_key(model.architecture)}
+    for key, value in model.config_keys.items():
+        if own_name(model.architecture, key) in sizes and type(value) is int and value < 1:
+            yield Finding(f"model.{key}", "a model of this size cannot be built", "write a whole number above 0")
+
+
 def heads_divide_width(model: ModelSection) -> Iterator[Finding]:
     """The attention heads divide the width; the key/value heads divide the attention heads."""
     if not _readable(model):
@@ -217,6 +233,12 @@ RULES = [
         says="Every key of `model` has the type that the architecture's config declares.",
         why="transformers refuses other types when the model is built, which is after the corpus and the tokenizer.",
         check=model_key_type,
+    ),
+    Rule(
+        id="model_sizes_positive",
+        says="Widths, layers, heads, positions and the vocabulary are at least one.",
+        why="transformers builds the config all the same; the model fails, after the corpus and the tokenizer.",
+        check=model_sizes_positive,
     ),
     Rule(
         id="heads_divide_width",

@@ -46,7 +46,9 @@ def require_isolation(model: Any) -> None:
     try:
         moved = leak(model)
     except TypeError as error:
-        raise TrainingError(f"{name} takes no position_ids, so packed documents cannot be kept apart: {error}") from error
+        raise TrainingError(
+            f"{name} takes no position_ids, so packed documents cannot be kept apart: {error}"
+        ) from error
     if moved > 1e-6:
         raise TrainingError(
             f"{name} lets packed documents see each other: changing one moved another's logits by {moved:.3g}. "

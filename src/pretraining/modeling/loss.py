@@ -33,6 +33,7 @@ class SummedLoss(nn.Module):
         self.config = model.config
 
     def forward(self, input_ids: Tensor, labels: Tensor, position_ids: Tensor) -> Tensor:
+        """See the class."""
         targets = F.pad(labels[:, 1:], (0, 1), value=IGNORED).reshape(-1)
         inputs = {"input_ids": input_ids, "position_ids": position_ids, "use_cache": False}
         if not self.fused:

@@ -1,0 +1,1 @@
+"""What others read about a run: the report and the model card."""

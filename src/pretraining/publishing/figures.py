@@ -61,8 +61,7 @@ def curve(
     """
     figure, axes = _new(2.7)
     for (label, tokens, values), colour, marker in zip(lines, (BLUE, ORANGE), (None, "o"), strict=False):
-        tokens, values = thinned(tokens), thinned(values)
-        axes.plot(tokens, values, color=colour, label=label, marker=marker, markersize=4)
+        axes.plot(thinned(tokens), thinned(values), color=colour, label=label, marker=marker, markersize=4)
     axes.set_title(f"{title} ({unit})" if unit else title, loc="left", fontsize=10.5, fontweight="bold", pad=9)
     axes.set_xlabel("tokens")
     axes.xaxis.set_major_formatter(lambda value, _: formats.short(value))
@@ -107,8 +106,8 @@ def funnel(steps: Sequence[dict[str, Any]]) -> str:
         label, inside = f"{formats.count(row['documents_out'])} documents, {formats.size(out)}", out > 0.5 * most
         removed = f"−{formats.count(documents)}" if documents else ""
         if inside:
-            _write(axes, label, out, place, "right", "white" if place else INK)
-        _write(axes, removed if inside else f"{removed}  {label}".strip(), out + gone, place, "left", INK)
+            _write(axes, label, (out, place), inside=True, color="white" if place else INK)
+        _write(axes, removed if inside else f"{removed}  {label}".strip(), (out + gone, place))
     axes.set_yticks(range(len(rows)), [str(row["step"]) for row in rows])
     axes.invert_yaxis()
     axes.set_xlim(0, most * 1.12)
@@ -116,19 +115,10 @@ def funnel(steps: Sequence[dict[str, Any]]) -> str:
     return _svg(figure, "funnel", "Text left after each step: " + ", ".join(_left(row) for row in rows))
 
 
-def _write(axes: Axes, text: str, x: float, y: float, side: str, colour: str, weight: str = "normal") -> None:
-    """``text`` beside the end of a bar: ``left`` aligned after it, or ``right`` aligned inside."""
-    axes.annotate(
-        text,
-        (x, y),
-        xytext=(5 if side == "left" else -6, 0),
-        textcoords="offset points",
-        ha=side,
-        va="center",
-        color=colour,
-        fontsize=9,
-        fontweight=weight,
-    )
+def _write(axes: Axes, text: str, end: tuple[float, float], *, inside: bool = False, **style: Any) -> None:
+    """``text`` beside the end of a bar: after it, or inside."""
+    place = {"xytext": (-6 if inside else 5, 0), "textcoords": "offset points", "ha": "right" if inside else "left"}
+    axes.annotate(text, end, **{**place, "va": "center", "fontsize": 9, "color": INK, **style})
 
 
 def _left(step: dict[str, Any]) -> str:
@@ -143,7 +133,7 @@ def comparison(model: float, yardsticks: Sequence[dict[str, Any]]) -> str:
     figure, axes = _new(0.55 + 0.44 * len(bars))
     for place, (_, value, colour) in enumerate(bars):
         axes.barh(place, value, color=colour, height=0.66)
-        _write(axes, f"{value:.3f}", value, place, "left", INK, "bold" if colour == BLUE else "normal")
+        _write(axes, f"{value:.3f}", (value, place), fontweight="bold" if colour == BLUE else "normal")
     axes.set_yticks(range(len(bars)), [name for name, _, _ in bars])
     axes.invert_yaxis()
     axes.set_xlim(0, max(value for _, value, _ in bars) * 1.16)

@@ -70,7 +70,7 @@ def read_run(folder: Path) -> Run:
         recipe=yaml.safe_load(text) or {},
         manifest=_json(folder / "manifest.json", "run"),
         ledger=_json(folder / "corpus" / "ledger.json", "corpus"),
-        tokenizer=_json(folder / "tokenizer" / "report.json", "tokenizer"),
+        tokenizer=_json(folder / "tokens" / "report.json", "tokens"),
         plan=_json(folder / "batches" / "plan.json", "tokens"),
         training=[line for line in metrics if "loss" in line],
         held_out=[line for line in metrics if "held_out_loss" in line],

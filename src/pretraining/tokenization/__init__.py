@@ -1,0 +1,1 @@
+"""From clean text to a tokenizer and a token store."""

@@ -26,7 +26,9 @@ class Report:
     def add(self, tokenizer: PreTrainedTokenizerFast, batch: pa.RecordBatch, ids: list[npt.NDArray[Any]]) -> None:
         """Count a batch; each of ``ids`` is ``BOS tokens EOS``. Decoding every document again is the round trip."""
         texts = batch.column("text").to_pylist()
-        decoded = tokenizer.backend_tokenizer.decode_batch([row[1:-1].tolist() for row in ids], skip_special_tokens=False)
+        decoded = tokenizer.backend_tokenizer.decode_batch(
+            [row[1:-1].tolist() for row in ids], skip_special_tokens=False
+        )
         for source, text, row, again in zip(batch.column("source").to_pylist(), texts, ids, decoded, strict=True):
             figures = self._sources[source]
             figures["documents"] += 1

@@ -7,6 +7,7 @@ A document is ``BOS tokens EOS``, each of the two exactly once.
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,10 +41,12 @@ def write_token_store(
     Raises:
         DataError: there is no training document.
     """
-    import json
-
-    (output / "dataset_dict.json").write_text(json.dumps({"splits": list(SPLITS)}), "utf-8")
-    for split in SPLITS:
+    if not corpus_files(corpus, "train"):
+        raise DataError(f"{corpus} holds no training documents; lower corpus.held_out or add sources")
+    # datasets cannot save a split without rows; one that nothing was held out for is left out
+    splits = [split for split in SPLITS if corpus_files(corpus, split)]
+    (output / "dataset_dict.json").write_text(json.dumps({"splits": splits}), "utf-8")
+    for split in splits:
         _write_split(tokenizer, corpus, split, output / split, report)
 
 
@@ -54,8 +57,6 @@ def _write_split(
     import pyarrow as pa
     from datasets.arrow_writer import ArrowWriter
 
-    if split == "train" and not corpus_files(corpus, split):
-        raise DataError(f"{corpus} holds no training documents; lower corpus.held_out or add sources")
     dtype = smallest_unsigned(len(tokenizer))
     features = datasets.Features(
         {
@@ -69,7 +70,7 @@ def _write_split(
     with ArrowWriter(features=features, path=str(stream)) as writer:
         for batch in document_batches(corpus, split):
             ids = encode(tokenizer, batch, dtype, report if split == "train" else None)
-            digest.update(ids.values)
+            digest.update(ids.values.tobytes())
             writer.write_table(
                 pa.table(
                     {"input_ids": ids.to_list_array(), "source": batch["source"], "document_id": batch["id"]}
@@ -135,13 +136,14 @@ class TokenStore:
         import datasets
 
         try:
-            self._dataset = datasets.load_from_disk(str(folder / split))
-        except FileNotFoundError as error:
+            splits = json.loads((folder / "dataset_dict.json").read_text("utf-8"))["splits"]
+            self._dataset = datasets.load_from_disk(str(folder / split)) if split in splits else None
+        except (OSError, ValueError, KeyError) as error:
             raise DataError(f"{folder} is not a token store; run `pretrain tokens`") from error
-        self.fingerprint: str = self._dataset._fingerprint
-        column = self._dataset.data.column("input_ids")
-        self._values = [chunk.values.to_numpy(zero_copy_only=True) for chunk in column.chunks]
-        offsets = [chunk.offsets.to_numpy(zero_copy_only=True).astype(np.int64) for chunk in column.chunks]
+        self.fingerprint: str = self._dataset._fingerprint if self._dataset is not None else "empty"
+        chunks = self._dataset.data.column("input_ids").chunks if self._dataset is not None else []
+        self._values = [chunk.values.to_numpy(zero_copy_only=True) for chunk in chunks]
+        offsets = [chunk.offsets.to_numpy(zero_copy_only=True).astype(np.int64) for chunk in chunks]
         self.lengths: npt.NDArray[np.int64] = np.concatenate([np.diff(o) for o in offsets] or [np.empty(0, np.int64)])
         self._chunk = np.repeat(np.arange(len(offsets)), [len(o) - 1 for o in offsets])
         self._start = np.concatenate([o[:-1] for o in offsets] or [np.empty(0, np.int64)])
@@ -157,7 +159,8 @@ class TokenStore:
     def slice(self, document: int, start: int, length: int) -> npt.NDArray[Any]:
         """``length`` token ids of ``document`` from ``start``: a view, not a copy."""
         begin = int(self._start[document]) + start
-        return self._values[self._chunk[document]][begin : begin + length]
+        view: npt.NDArray[Any] = self._values[self._chunk[document]][begin : begin + length]
+        return view
 
     def __getitem__(self, document: int) -> npt.NDArray[Any]:
         return self.slice(document, 0, int(self.lengths[document]))
@@ -167,4 +170,4 @@ class TokenStore:
 
     def document_id(self, document: int) -> str:
         """The id of a document, as the corpus gave it."""
-        return str(self._dataset[document]["document_id"])
+        return str(self._dataset[document]["document_id"])  # type: ignore[index]  # an empty store has no documents

@@ -91,7 +91,9 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
 
     for name, facts in json.loads((path / _MANIFEST).read_text("utf-8"))["files"].items():
         if _sha256(path / name) != facts["sha256"]:
-            raise CheckpointError(f"{path / name} is damaged (its SHA-256 differs). Remove {path}; the one before is used.")
+            raise CheckpointError(
+                f"{path / name} is damaged (its SHA-256 differs). Remove {path}; the one before is used."
+            )
     return load_file(path / "model.safetensors"), load_file(path / "optimizer.safetensors")
 
 

@@ -34,7 +34,9 @@ def make_accelerator(*, trackers: list[str], project: Path) -> Accelerator:
             f"{accelerator.distributed_type.value} here (FSDP needs GPUs); use accelerate_configs/ddp.yaml or cpu.yaml"
         )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
-        raise TrainingError("the accelerate config asks for FSDP 1; set fsdp_version: 2 (accelerate_configs/fsdp2.yaml)")
+        raise TrainingError(
+            "the accelerate config asks for FSDP 1; set fsdp_version: 2 (accelerate_configs/fsdp2.yaml)"
+        )
     return accelerator
 
 
@@ -48,5 +50,6 @@ def check_ranks(launched: int, counted: int) -> None:
         raise TrainingError(
             f"the launcher started {launched} processes, but accelerate counts {counted}: each would train a copy of "
             "the model alone. Choose an accelerate config for this machine: accelerate_configs/cpu.yaml for one CPU "
-            "process; several CPU processes start with `torchrun` and ACCELERATE_USE_CPU=true (accelerate_configs/README.md)."
+            "process; several CPU processes start with `torchrun` and ACCELERATE_USE_CPU=true "
+            "(accelerate_configs/README.md)."
         )

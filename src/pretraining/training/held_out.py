@@ -48,4 +48,3 @@ class HeldOut:
         total, targets = accelerator.reduce(sums.to(accelerator.device), "sum").tolist()
         loss = total / max(1.0, targets)
         return {"held_out_loss": loss, "held_out_bits_per_byte": loss / math.log(2) / self._bytes_per_token}
-

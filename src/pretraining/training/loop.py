@@ -53,7 +53,12 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
             state.tokens += job.training.batch_tokens
             last = state.step == steps
             if due["log"].due(state.step, meter.total) or last:
-                line = {"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3), "loss": loss}
+                line: dict[str, Any] = {
+                    "step": state.step,
+                    "tokens": state.tokens,
+                    "seconds": round(state.seconds, 3),
+                    "loss": loss,
+                }
                 line |= {"learning_rate": rate, "grad_norm": norm} | setup.speed(*meter.lap(state.step))
                 setup.metrics.write(line)
                 left = (steps - state.step) * job.training.batch_tokens
@@ -101,8 +106,8 @@ def update(
     # Dropout depends on the step and the rank alone, so a resumed run draws what the uninterrupted one drew.
     torch.manual_seed(hash((setup.job.seed, step, accelerator.process_index)) & (2**63 - 1))
     loss_sum = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-    for number, batch in enumerate(micro_batches):
-        batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in batch.items()}
+    for number, micro_batch in enumerate(micro_batches):
+        batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in micro_batch.items()}
         with setup.no_sync(last=number == len(micro_batches) - 1):
             with accelerator.autocast():
                 loss = setup.module(**batch)
@@ -133,7 +138,7 @@ def evaluate(setup: Setup, state: TrainingState) -> None:
 
 def save(setup: Setup, state: TrainingState) -> None:
     """Write a checkpoint: every rank gathers, the main process writes, all wait until it is complete."""
-    weights, states = gather(setup.weights_module(), setup.optimizers, keep=setup.accelerator.is_main_process)
+    weights, states = gather(setup.at_rest(), setup.optimizers, keep=setup.accelerator.is_main_process)
     if setup.accelerator.is_main_process:
         folder = setup.job.run / "checkpoints"
         write_checkpoint(folder, state, weights, states)
@@ -144,8 +149,8 @@ def save(setup: Setup, state: TrainingState) -> None:
 def not_finite(step: int, loss: float, norm: float, saved: int) -> str:
     """The message when training has diverged."""
     return (
-        f"step {step}: the loss is {loss} and the gradient norm {norm}; the weights of step {saved} were not changed by "
-        "it. Training would not recover. Lower training.optimizer.learning_rate, lengthen training.schedule.warmup, "
+        f"step {step}: the loss is {loss} and the gradient norm {norm}; the weights of step {saved} were not changed "
+        "by it. Training would not recover. Lower training.optimizer.learning_rate, lengthen training.schedule.warmup, "
         "or look at the data of this step; the checkpoints before it are kept."
     )
 

@@ -60,7 +60,7 @@ def log_line(line: dict[str, Any], *, steps: int, tokens_left: int) -> str:
 
 def clock(seconds: float) -> str:
     """``1:02:03`` or ``2:03``."""
-    hours, rest = divmod(int(round(seconds)), 3600)
+    hours, rest = divmod(round(seconds), 3600)
     minutes, second = divmod(rest, 60)
     return f"{hours}:{minutes:02d}:{second:02d}" if hours else f"{minutes}:{second:02d}"
 

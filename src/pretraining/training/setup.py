@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
 from pretraining.batching.loader import GlobalBatches, Samples
@@ -86,13 +87,24 @@ class Setup:
         """Gradients are exchanged between ranks in the last micro-batch of a step only."""
         return contextlib.nullcontext() if last else self.accelerator.no_sync(self.module)
 
+    def at_rest(self) -> torch.nn.Module:
+        """The transformers model with its parameters as they are stored between steps.
+
+        FSDP2 leaves the root's parameters gathered after a forward pass without a backward one (an evaluation): the
+        names then point at temporary tensors, without optimizer state and soon without memory.
+        """
+        for module in self.module.modules():
+            if isinstance(module, FSDPModule):
+                module.reshard()
+        return self.weights_module()
+
     def weights_module(self) -> torch.nn.Module:
         """The transformers model inside the wrappers."""
         return self.accelerator.unwrap_model(self.module).model  # type: ignore[no-any-return]
 
     def full_weights(self) -> dict[str, torch.Tensor]:
         """The model's full tensors by name on the main process; every rank must call this."""
-        return gather(self.weights_module(), [], keep=self.accelerator.is_main_process)[0]
+        return gather(self.at_rest(), [], keep=self.accelerator.is_main_process)[0]
 
     @property
     def module_is_fused(self) -> bool:
@@ -127,9 +139,7 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
     store, plan = TokenStore(job.run / "tokens"), load_plan(job.run / "batches")
     check_division(job, accelerator.num_processes)
     samples = Samples(store, plan, seed=job.seed)
-    collator = make_collator(
-        job.objective, tokenizer, sequence_length=job.batches.sequence_length, seed=job.seed
-    )
+    collator = make_collator(job.objective, tokenizer, sequence_length=job.batches.sequence_length, seed=job.seed)
     model = build_model(job.model, tokenizer, seed=job.seed)
     require_isolation(model)
     if job.training.gradient_checkpointing:
@@ -187,7 +197,8 @@ def check_division(job: Job, ranks: int) -> None:
     per_pass = job.training.micro_batch_size * ranks
     if job.training.batch_tokens % job.batches.sequence_length or job.batch_samples % per_pass:
         raise DataError(
-            f"training.batch_tokens = {job.training.batch_tokens} is {job.training.batch_tokens / job.batches.sequence_length:g} "
+            f"training.batch_tokens = {job.training.batch_tokens} is "
+            f"{job.training.batch_tokens / job.batches.sequence_length:g} "
             f"samples of {job.batches.sequence_length} tokens; on {ranks} ranks with training.micro_batch_size = "
             f"{job.training.micro_batch_size} it must be a multiple of {per_pass} samples. Change one of the two."
         )
@@ -198,8 +209,8 @@ def check_epochs(job: Job, horizon: Horizon, epoch_tokens: int) -> None:
     epochs = horizon.steps * job.training.batch_tokens / epoch_tokens
     if epochs > job.batches.max_epochs * (1 + 1e-3) + job.training.batch_tokens / epoch_tokens:
         raise DataError(
-            f"training.duration = {job.training.duration} is {epochs:.2f} epochs of the {epoch_tokens:,} tokens there are, "
-            f"but batches.max_epochs = {job.batches.max_epochs:g}. Shorten the duration, add text, or set "
+            f"training.duration = {job.training.duration} is {epochs:.2f} epochs of the {epoch_tokens:,} tokens there "
+            f"are, but batches.max_epochs = {job.batches.max_epochs:g}. Shorten the duration, add text, or set "
             f"batches.max_epochs={epochs:.2f} if repeating the data is meant."
         )
 

@@ -49,7 +49,9 @@ def scatter(module: nn.Module, optimizers: list[Any], weights: dict[str, Any], s
         raise CheckpointError(f"the checkpoint's weights differ in {sorted(targets.keys() ^ weights.keys())[:5]}")
     for name, target in targets.items():
         if target.shape != weights[name].shape:
-            raise CheckpointError(f"{name} is {tuple(weights[name].shape)} in the checkpoint, {tuple(target.shape)} here")
+            raise CheckpointError(
+                f"{name} is {tuple(weights[name].shape)} in the checkpoint, {tuple(target.shape)} here"
+            )
         target.copy_(_like(weights[name], target))
     left = dict(states)
     for optimizer in optimizers:

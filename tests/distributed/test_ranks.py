@@ -1,0 +1,112 @@
+"""Two gloo processes train the same model as one, really share the work, and can take over from each other."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+WORKER = Path(__file__).with_name("worker.py")
+
+
+def train(run: Path, mode: str, ranks: int, name: str) -> dict[str, Any]:
+    output = run / f"{name}.pt"
+    command = [sys.executable, str(WORKER), str(run), mode, str(output)]
+    if ranks > 1:
+        command = [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--nproc_per_node",
+            str(ranks),
+            "--standalone",
+            *command[1:],
+        ]
+    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    facts = json.loads(output.with_suffix(".json").read_text())
+    return facts | torch.load(output) | {"lines": lines}
+
+
+@pytest.fixture(scope="module")
+def fresh(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    def copy(name: str) -> Path:
+        return Path(shutil.copytree(run_folder, tmp_path_factory.mktemp("ranks") / name))
+
+    return copy
+
+
+@pytest.fixture(scope="module")
+def alone(fresh: Any) -> dict[str, Any]:
+    run = fresh("alone")
+    return train(run, "plain", 1, "one") | {"run": run}
+
+
+def assert_same_training(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> None:
+    assert [line["step"] for line in a["lines"]] == [line["step"] for line in b["lines"]]
+    for x, y in zip(a["lines"], b["lines"], strict=True):
+        for key in ("loss", "grad_norm", "learning_rate", "held_out_loss", "held_out_bits_per_byte"):
+            assert (key in x) == (key in y)
+            assert key not in x or x[key] == pytest.approx(y[key], rel=tolerance), (key, x["step"])
+    for kind in ("weights", "states"):
+        assert a[kind].keys() == b[kind].keys()
+        for name, tensor in a[kind].items():
+            torch.testing.assert_close(tensor, b[kind][name], rtol=tolerance * 100, atol=tolerance * 10)
+
+
+def test_training_learns(alone: dict[str, Any]) -> None:
+    losses = [line["loss"] for line in alone["lines"] if "loss" in line]
+    assert len(losses) == 12 and losses[-1] < losses[0] - 0.5
+    assert alone["ranks"] == 1 and alone["first_step"] == 0
+
+
+def test_two_ddp_ranks_are_one(alone: dict[str, Any], fresh: Any) -> None:
+    two = train(fresh("ddp"), "plain", 2, "two")
+    assert (two["distributed_type"], two["ranks"]) == ("MULTI_CPU", 2)
+    assert_same_training(alone, two, 1e-4)
+
+
+def test_two_fsdp2_ranks_are_one_and_really_shard(alone: dict[str, Any], fresh: Any) -> None:
+    two = train(fresh("fsdp2"), "fsdp2", 2, "two")
+    assert (two["distributed_type"], two["parameter_type"]) == ("FSDP", "DTensor")
+    assert two["local_elements"] < 0.6 * two["elements"]
+    assert_same_training(alone, two, 1e-4)
+
+
+@pytest.mark.parametrize(("first", "then"), [("plain", "plain"), ("plain", "fsdp2"), ("fsdp2", "plain")])
+def test_a_run_moves_between_machine_shapes(alone: dict[str, Any], fresh: Any, first: str, then: str) -> None:
+    """Half on two ranks of one mode, half on one or two of another: the same run."""
+    run = fresh(f"{first}-{then}")
+    train(run, first, 2, "half")
+    shutil.rmtree(run / "checkpoints" / "step-00000012")
+    moved = train(run, then, 1 if then == "plain" else 2, "moved")
+    assert moved["first_step"] == 6
+    assert_same_training(alone, moved, 1e-4)
+
+
+def test_resuming_on_the_same_machine_is_bit_identical(alone: dict[str, Any], fresh: Any) -> None:
+    run = fresh("resumed")
+    shutil.copytree(alone["run"] / "checkpoints" / "step-00000006", run / "checkpoints" / "step-00000006")
+    resumed = train(run, "plain", 1, "resumed")
+    assert resumed["first_step"] == 6
+    for kind in ("weights", "states"):
+        for name, tensor in alone[kind].items():
+            assert torch.equal(tensor, resumed[kind][name]), name
+
+
+def test_copies_are_refused(run_folder: Path) -> None:
+    from pretraining.errors import TrainingError
+    from pretraining.training.distributed import check_ranks
+
+    check_ranks(2, 2)
+    with pytest.raises(TrainingError, match="started 2 processes, but accelerate counts 1"):
+        check_ranks(2, 1)

@@ -1,0 +1,121 @@
+"""Packed rows: the loss of a row is that of its documents, and no document sees another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn import functional as F
+
+from pretraining.errors import TrainingError
+from pretraining.modeling.isolation import leak, require_isolation
+from pretraining.modeling.loss import SummedLoss, fuses, linear_nll
+from pretraining.objectives import DataCollatorForCausalLM
+
+FAMILIES = [(family, attention) for family in ("llama", "gpt2", "qwen3") for attention in ("sdpa", "eager")]
+DOCUMENTS = [5, 9, 3, 7]
+
+
+class Vocabulary:
+    pad_token_id = 2
+    eos_token_id = 1
+
+
+def row(generator: np.random.Generator) -> dict[str, Any]:
+    ids = generator.integers(3, 320, sum(DOCUMENTS)).astype(np.uint16)
+    return {"input_ids": ids, "lengths": np.array(DOCUMENTS), "index": 0, "epoch": 0}
+
+
+@pytest.fixture()
+def batch() -> dict[str, torch.Tensor]:
+    generator = np.random.default_rng(0)
+    return DataCollatorForCausalLM(Vocabulary(), sequence_length=28)([row(generator), row(generator)])
+
+
+@pytest.mark.parametrize(("family", "attention"), FAMILIES)
+@pytest.mark.parametrize("fused", [True, False])
+def test_packed_loss_is_the_token_weighted_loss_of_the_documents(
+    make_tiny_model: Any, batch: dict[str, torch.Tensor], family: str, attention: str, fused: bool
+) -> None:
+    model = make_tiny_model(family, attn_implementation=attention)
+    packed = float(SummedLoss(model, fused=fused)(**batch))
+    alone, targets = 0.0, 0
+    for ids in batch["input_ids"]:
+        for document in torch.split(ids[: sum(DOCUMENTS)], DOCUMENTS):
+            logits = model(input_ids=document[None], use_cache=False).logits[0, :-1].double()
+            alone += float(F.cross_entropy(logits, document[1:], reduction="sum"))
+            targets += len(document) - 1
+    assert int((batch["labels"][:, 1:] != -100).sum()) == targets
+    assert packed / targets == pytest.approx(alone / targets, abs=1e-6 * abs(alone / targets) + 1e-6)
+
+
+@pytest.mark.parametrize(("family", "attention"), FAMILIES)
+def test_changing_one_document_changes_no_other(
+    make_tiny_model: Any, batch: dict[str, torch.Tensor], family: str, attention: str
+) -> None:
+    model = make_tiny_model(family, attn_implementation=attention)
+    inputs = {key: batch[key] for key in ("input_ids", "position_ids")}
+    before = model(**inputs, use_cache=False).logits
+    changed = inputs["input_ids"].clone()
+    changed[:, 5:14] = (changed[:, 5:14] + 1) % 320
+    after = model(input_ids=changed, position_ids=inputs["position_ids"], use_cache=False).logits
+    others = torch.cat([torch.arange(5), torch.arange(14, 28)])
+    assert torch.equal(before[:, others], after[:, others])
+    assert not torch.allclose(before[:, 5:14], after[:, 5:14])
+    assert leak(model) == 0.0
+
+
+def test_the_default_of_transformers_leaks_and_is_caught(make_tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a cache, as a plain ``model(**batch)`` would run, documents see each other: this is what we measure for."""
+    model = make_tiny_model("llama")
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda **inputs: forward(**(inputs | {"use_cache": True})))
+    assert leak(model) > 0.01
+    with pytest.raises(TrainingError, match="lets packed documents see each other"):
+        require_isolation(model)
+
+
+def test_a_family_without_position_ids_is_refused(make_tiny_model: Any) -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model("bloom", vocab_size=320, hidden_size=16, n_layer=1, n_head=2)
+    with pytest.raises(TrainingError, match="bloom"):
+        require_isolation(AutoModelForCausalLM.from_config(config))
+
+
+@pytest.mark.parametrize(("family", "expected"), [("llama", True), ("gpt2", True), ("olmo2", True)])
+def test_the_fused_loss_is_taken_where_the_head_is_a_plain_matrix(
+    make_tiny_model: Any, family: str, expected: bool
+) -> None:
+    assert fuses(make_tiny_model(family)) is expected
+
+
+def test_scaled_logits_are_not_fused() -> None:
+    from transformers import AutoConfig, AutoModelForCausalLM
+
+    config = AutoConfig.for_model(
+        "granite", vocab_size=320, hidden_size=16, intermediate_size=32, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=2, logits_scaling=8.0, initializer_range=0.3,
+    )  # fmt: skip
+    assert fuses(AutoModelForCausalLM.from_config(config)) is False
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])
+def test_linear_nll_and_its_gradients(dtype: torch.dtype, tolerance: float) -> None:
+    torch.manual_seed(0)
+    targets = torch.randint(0, 50, (300,))
+    targets[::7] = -100
+    values = torch.randn(300, 16), torch.randn(50, 16)
+    hidden, weight = (v.clone().requires_grad_() for v in values)
+    reference = F.cross_entropy(hidden @ weight.T, targets, reduction="sum")
+    reference.backward()
+    other_hidden, other_weight = values[0].to(dtype).requires_grad_(), values[1].clone().requires_grad_()
+    loss = linear_nll(other_hidden, other_weight, None, targets)
+    loss.backward()
+    assert loss.dtype == torch.float32
+    assert float(loss) == pytest.approx(float(reference), rel=tolerance / 4)
+    for ours, theirs in ((other_hidden.grad, hidden.grad), (other_weight.grad, weight.grad)):
+        assert ours is not None and theirs is not None
+        assert (ours.float() - theirs).norm() / theirs.norm() < tolerance

@@ -1,0 +1,35 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from pretraining.training.metrics import clock, forget_after, log_line, matmul_peak
+
+
+def test_lines_after_the_checkpoint_and_half_lines_are_forgotten(tmp_path: Path) -> None:
+    path = tmp_path / "metrics.jsonl"
+    forget_after(path, 3)
+    assert not path.exists()
+    path.write_text('{"step": 2}\n{"step": 3}\n{"step": 4}\n{"step": 3, "held_out_loss": 1}\n{"ste')
+    forget_after(path, 3)
+    assert path.read_text() == '{"step": 2}\n{"step": 3}\n{"step": 3, "held_out_loss": 1}\n'
+
+
+def test_the_log_line_says_where_the_run_stands() -> None:
+    line = {"step": 20, "loss": 4.25, "learning_rate": 1e-3, "grad_norm": 0.5, "tokens_per_second": 8000.0}
+    text = log_line(line | {"peak_share": 0.41}, steps=100, tokens_left=480_000)
+    assert text == (
+        "step  20/100  loss 4.2500  lr 1.00e-03  grad 0.50  8,000 tok/s (41% of peak)  0.48 M tokens left  ETA 1:00"
+    )
+    assert "peak" not in log_line(line | {"peak_share": None}, steps=100, tokens_left=1)
+
+
+@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.6, "1:00"), (3723, "1:02:03")])
+def test_clock(seconds: float, text: str) -> None:
+    assert clock(seconds) == text
+
+
+def test_matmul_peak_is_a_plausible_speed() -> None:
+    assert 1e8 < matmul_peak(torch.device("cpu"), torch.float32, seconds=0.05) < 1e15

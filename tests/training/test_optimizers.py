@@ -1,0 +1,41 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+
+from pretraining.modeling.loss import SummedLoss
+from pretraining.training.config import OptimizerSection
+from pretraining.training.optimizers import make_optimizers, set_learning_rate
+
+
+def test_only_matrices_decay_and_adamw_is_fused(make_tiny_model: Any) -> None:
+    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    (adamw,) = make_optimizers(OptimizerSection(weight_decay=0.3), module)
+    decays = {id(p): group["weight_decay"] for group in adamw.param_groups for p in group["params"]}
+    assert {name for name, p in module.named_parameters() if decays[id(p)] == 0.0} == {
+        name for name, _ in module.named_parameters() if "norm" in name
+    }
+    assert len(decays) == len(list(module.parameters()))
+    assert adamw.defaults["fused"] is True
+
+
+def test_muon_takes_the_matrices_of_the_layers_only(make_tiny_model: Any) -> None:
+    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    muon, adamw = make_optimizers(OptimizerSection(type="muon"), module)
+    assert isinstance(muon, torch.optim.Muon) and isinstance(adamw, torch.optim.AdamW)
+    names = {id(p): name for name, p in module.named_parameters()}
+    taken = [names[id(p)] for group in muon.param_groups for p in group["params"]]
+    assert taken and all(".layers." in name and name.endswith("proj.weight") for name in taken)
+    rest = [names[id(p)] for group in adamw.param_groups for p in group["params"]]
+    assert sorted(taken + rest) == sorted(names.values())
+
+
+def test_the_schedule_scales_every_peak(make_tiny_model: Any) -> None:
+    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    section = OptimizerSection(type="muon", learning_rate=1e-3, muon_learning_rate=0.02)
+    optimizers = make_optimizers(section, module)
+    assert set_learning_rate(optimizers, 0.5) == pytest.approx(5e-4)
+    assert optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01)
+    assert set_learning_rate(optimizers, 1.0) == pytest.approx(1e-3)

@@ -67,18 +67,13 @@ def run_stages(
     accelerate_config: str | None = None,
 ) -> None:
     """Run the named stages in order, as far as they are not up to date, and the report after them."""
-    import os
-
-    from pretraining.launch import DEBUG
     from pretraining.manifests import run_lock
     from pretraining.stages import BY_NAME, Run, begin, run_stage
 
-    if debug:
-        os.environ[DEBUG] = "1"
     loaded = load(recipe, overrides)
     folder = Path("runs") / loaded.recipe.name
     with run_lock(folder) as lock:
-        run = Run(loaded, folder, sys.stderr.isatty(), accelerate_config, lock)
+        run = Run(loaded, folder, sys.stderr.isatty(), accelerate_config, lock, debug)
         begin(run)
         for name in names:
             if name == "report":

@@ -75,7 +75,7 @@ def launch_training(run: Run) -> None:
     """
     with tempfile.TemporaryDirectory() as folder:
         status_file = Path(folder) / "status"
-        environment = os.environ | {STATUS_FILE: str(status_file), LOCK_HELD: "1"}
+        environment = os.environ | {STATUS_FILE: str(status_file), LOCK_HELD: "1"} | ({DEBUG: "1"} if run.debug else {})
         launcher = subprocess.Popen(
             launch_command(run),
             env=environment,

@@ -55,6 +55,7 @@ class Run:
     progress: bool = True
     accelerate_config: str | None = None
     lock: int | None = None
+    debug: bool = False
 
     def section(self, *keys: str) -> dict[str, Any]:
         """Resolved values under dotted keys, as plain data, without the keys that change nothing in the output."""

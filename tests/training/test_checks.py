@@ -130,7 +130,6 @@ def test_units_that_are_right() -> None:
     ("keys", "path"),
     [
         ({"duration": {"steps": 0}}, "training.duration"),
-        ({"duration": {"epochs": float("inf")}}, "training.duration"),
         ({"duration": {"epochs": float("nan")}}, "training.duration"),
         ({"log_every": {"steps": 0}}, "training.log_every"),
         ({"evaluate_every": {"tokens": 0}}, "training.evaluate_every"),

@@ -101,12 +101,3 @@ def test_resuming_on_the_same_machine_is_bit_identical(alone: dict[str, Any], fr
     for kind in ("weights", "states"):
         for name, tensor in alone[kind].items():
             assert torch.equal(tensor, resumed[kind][name]), name
-
-
-def test_copies_are_refused(run_folder: Path) -> None:
-    from pretraining.errors import TrainingError
-    from pretraining.training.distributed import check_ranks
-
-    check_ranks(2, 2)
-    with pytest.raises(TrainingError, match="started 2 processes, but accelerate counts 1"):
-        check_ranks(2, 1)

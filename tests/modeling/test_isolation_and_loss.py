@@ -11,7 +11,7 @@ from torch.nn import functional as F
 
 from pretraining.errors import TrainingError
 from pretraining.modeling.isolation import leak, require_isolation
-from pretraining.modeling.loss import SummedLoss, fuses, linear_nll
+from pretraining.modeling.loss import SummedLoss, chunk_rows, fuses, linear_nll
 from pretraining.objectives import DataCollatorForCausalLM
 
 FAMILIES = [(family, attention) for family in ("llama", "gpt2", "qwen3") for attention in ("sdpa", "eager")]
@@ -100,6 +100,12 @@ def test_scaled_logits_are_not_fused() -> None:
         num_key_value_heads=2, logits_scaling=8.0, initializer_range=0.3,
     )  # fmt: skip
     assert fuses(AutoModelForCausalLM.from_config(config)) is False
+
+
+def test_chunks_follow_torch_but_are_never_tiny() -> None:
+    assert chunk_rows(2048, 128, 4096) == 128
+    assert chunk_rows(16_384, 1024, 32_768) == 256
+    assert chunk_rows(65_536, 4096, 128_256) == 1024
 
 
 @pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 1e-5), (torch.bfloat16, 2e-2)])

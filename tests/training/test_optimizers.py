@@ -35,6 +35,7 @@ def test_muon_takes_the_matrices_of_the_layers_only(make_tiny_model: Any) -> Non
 def test_the_schedule_scales_every_peak(make_tiny_model: Any) -> None:
     module = SummedLoss(make_tiny_model("llama"), fused=True)
     section = OptimizerSection(type="muon", learning_rate=1e-3, muon_learning_rate=0.02)
+    assert make_optimizers(OptimizerSection(type="muon", learning_rate=1e-3), module)[0].defaults["lr"] == 1e-3
     optimizers = make_optimizers(section, module)
     assert set_learning_rate(optimizers, 0.5) == pytest.approx(5e-4)
     assert optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01)

@@ -54,7 +54,9 @@ def linear_nll(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Ten
         weight: ``(vocabulary, width)``.
         targets: int64 ``(n,)``, -100 is ignored.
     """
-    options = nn.LinearCrossEntropyOptions()
+    options = nn.LinearCrossEntropyOptions(
+        chunking_method=None, batch_chunk_size=chunk_rows(len(hidden), hidden.shape[-1], len(weight))
+    )
     dtype = hidden.dtype
     with torch.autocast(hidden.device.type, enabled=False):
         if dtype == torch.float32:
@@ -73,6 +75,17 @@ def linear_nll(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Ten
             options=options,
         )
     return nll.float().sum()
+
+
+def chunk_rows(rows: int, width: int, vocabulary: int) -> int:
+    """Rows of one chunk of the fused loss: torch's own rule, but at least 128.
+
+    torch takes half the power of two at which the logits of a chunk are as large as the input. For a narrow model
+    that is 32 rows, and every chunk adds to the whole weight gradient: 2048 x 128 -> 4096 took 144 ms of CPU time
+    so, and 83 ms with chunks of 128.
+    """
+    ratio = -(-vocabulary // width)
+    return max(128, (1 << (-(-rows // ratio) - 1).bit_length()) // 2)
 
 
 @torch.no_grad()

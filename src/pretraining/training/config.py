@@ -24,8 +24,8 @@ class OptimizerSection(Section):
     """AdamW's epsilon."""
     weight_decay: float = Field(default=0.1, ge=0)
     """Decoupled weight decay of every matrix; norms and biases have none."""
-    muon_learning_rate: float = Field(default=0.02, gt=0)
-    """Peak learning rate of Muon (``type: muon`` only)."""
+    muon_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of Muon, on the scale of AdamW's (``type: muon`` only); ``learning_rate`` when left out."""
     muon_momentum: float = Field(default=0.95, ge=0, lt=1)
     """Muon's Nesterov momentum (``type: muon`` only)."""
 

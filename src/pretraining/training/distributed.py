@@ -33,11 +33,29 @@ def make_accelerator(*, trackers: list[str], project: Path) -> Accelerator:
             "the accelerate config asks for FSDP, but accelerate runs "
             f"{accelerator.distributed_type.value} here (FSDP needs GPUs); use accelerate_configs/ddp.yaml or cpu.yaml"
         )
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        raise TrainingError(
+            "the accelerate config asks for DeepSpeed, whose engine the training loop does not drive yet; "
+            "accelerate_configs/fsdp2.yaml shards weights, gradients and optimizer state without it"
+        )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise TrainingError(
             "the accelerate config asks for FSDP 1; set fsdp_version: 2 (accelerate_configs/fsdp2.yaml)"
         )
     return accelerator
+
+
+def check_muon(optimizer: str, accelerator: Accelerator) -> None:
+    """Muon needs whole matrices on every rank.
+
+    Raises:
+        TrainingError: the mode shards them.
+    """
+    if optimizer == "muon" and accelerator.distributed_type.value not in ("NO", "MULTI_GPU", "MULTI_CPU"):
+        raise TrainingError(
+            f"training.optimizer.type = muon needs whole matrices, but {accelerator.distributed_type.value} shards "
+            "them; use adamw, or accelerate_configs/ddp.yaml"
+        )
 
 
 def check_ranks(launched: int, counted: int) -> None:

@@ -13,6 +13,7 @@ from pretraining.training.config import OptimizerSection
 def make_optimizers(section: OptimizerSection, module: nn.Module) -> list[torch.optim.Optimizer]:
     """One optimizer (``adamw``), or two (``muon``: Muon first).
 
+    Muon orthogonalises whole matrices, so it is refused where they are sharded (``check_muon``).
     Weight decay falls on matrices only, not on norms and biases. Every group carries ``peak``, its learning rate
     at the top of the schedule. AdamW is torch's fused one, in a single pass over memory.
     """
@@ -34,10 +35,11 @@ def make_optimizers(section: OptimizerSection, module: nn.Module) -> list[torch.
     if muon_names:
         muon = torch.optim.Muon(
             [p for name, p in named if name in muon_names],
-            lr=section.muon_learning_rate,
+            lr=section.muon_learning_rate or section.learning_rate,
             weight_decay=section.weight_decay,
             momentum=section.muon_momentum,
             nesterov=True,
+            adjust_lr_fn="match_rms_adamw",  # Liu et al. 2025, arXiv 2502.16982: learning rates on AdamW's scale
         )
         optimizers.insert(0, muon)
     for optimizer in optimizers:

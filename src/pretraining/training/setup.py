@@ -22,6 +22,7 @@ from pretraining.modeling.isolation import require_isolation
 from pretraining.modeling.loss import SummedLoss, fuses
 from pretraining.objectives import make_collator
 from pretraining.tokenization.store import TokenStore
+from pretraining.training.distributed import check_muon
 from pretraining.training.held_out import HeldOut
 from pretraining.training.job import Horizon, Job
 from pretraining.training.metrics import MetricsLog, matmul_peak
@@ -138,6 +139,7 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
     tokenizer = AutoTokenizer.from_pretrained(job.run / "tokenizer", local_files_only=True)
     store, plan = TokenStore(job.run / "tokens"), load_plan(job.run / "batches")
     check_division(job, accelerator.num_processes)
+    check_muon(job.training.optimizer.type, accelerator)
     samples = Samples(store, plan, seed=job.seed)
     collator = make_collator(job.objective, tokenizer, sequence_length=job.batches.sequence_length, seed=job.seed)
     model = build_model(job.model, tokenizer, seed=job.seed)

@@ -1,0 +1,126 @@
+"""The documents say what is true: links lead somewhere, commands run, every rule and every recipe is there."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+from pretraining import cli
+from pretraining.recipe.loading import load_recipe
+from pretraining.recipe.rules import render_rules
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for path in [
+        *ROOT.glob("*.md"),
+        *ROOT.glob("recipes/**/*.md"),
+        *ROOT.glob("*/README.md"),
+        *ROOT.glob("src/**/*.md"),
+    ]
+    if ".venv" not in path.parts
+)
+RECIPES = sorted(path for path in ROOT.glob("recipes/*/*.yaml") if not path.parent.name.startswith("_"))
+LOOKING = {"check", "explain", "diff", "schema", "recipes"}  # verbs that change nothing are really run
+
+
+def commands() -> list[tuple[str, str]]:
+    """(page, command) of every line in the shell blocks of the documents."""
+    found = []
+    for page in PAGES:
+        for block in re.findall(r"```(?:bash|console|sh)\n(.*?)```", page.read_text("utf-8"), re.S):
+            lines = block.replace("\\\n", " ").splitlines()
+            prompted = [line[2:] for line in lines if line.startswith("$ ")]
+            found += [(page.name, line) for line in prompted or lines if line.strip() and not line.startswith("#")]
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(r"\]\(([^)\s]+)\)|src=\"([^\"]+)\"", page.read_text("utf-8")):
+        link = target[0] or target[1]
+        if not link.startswith(("http://", "https://", "#", "mailto:")):
+            assert (page.parent / link.partition("#")[0]).exists(), f"{page}: {link}"
+
+
+@pytest.mark.parametrize(("page", "command"), commands())
+def test_commands_are_right(page: str, command: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(ROOT)
+    words = [word for word in shlex.split(command, comments=True) if not re.fullmatch(r"[A-Z_]+=\S*", word)]
+    words = [word.removeprefix(".venv/bin/") for word in words]
+    if not words:
+        return
+    if words[0] == "make":
+        targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
+        assert set(words[1:]) <= set(targets)
+    elif words[0] == "pretrain":
+        check_pretrain(words[1:])
+    elif words[:2] in (["accelerate", "launch"], ["torchrun", "--nproc_per_node"]):
+        if "--config_file" in words:
+            assert (ROOT / words[words.index("--config_file") + 1]).is_file()
+        module = words.index("pretraining.train")
+        load_recipe(Path(words[module + 1]), [word for word in words[module + 2 :] if "=" in word])
+    elif words[0] == "python" and words[1] == "-m" and words[2] == "pytest":
+        assert all((ROOT / word).exists() for word in words[3:] if word.startswith("tests"))
+    elif words[0] == "python":
+        assert (ROOT / words[1]).is_file()
+    else:
+        assert words[0] in {"git", "cd", "source", "pip", "pre-commit", "kill"}, f"{page}: what is {command!r}?"
+
+
+def check_pretrain(words: list[str]) -> None:
+    """Run a command that only looks; of the others, check the verb, the options, and the recipe with its overrides."""
+    if words[0] in LOOKING:
+        result = CliRunner().invoke(cli.app, words)
+        assert result.exit_code == 0, result.stderr
+        return
+    verbs = {command.name or command.callback.__name__ for command in cli.app.registered_commands if command.callback}
+    assert words[0] in verbs
+    if "--help" not in words:
+        recipe, *rest = [word for word in words[1:] if not word.startswith("--")]
+        overrides = [word for word in rest if "=" in word]
+        load_recipe(Path(recipe), overrides)
+
+
+def test_the_page_of_rules_is_up_to_date() -> None:
+    assert (ROOT / "recipes" / "RULES.md").read_text("utf-8") == render_rules()
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_recipes_are_valid_and_their_family_has_a_page(path: Path) -> None:
+    load_recipe(path)
+    assert path.name in (path.parent / "README.md").read_text("utf-8")
+    assert path.read_text("utf-8").startswith("# ")
+
+
+def test_every_accelerate_config_is_explained_and_has_its_reason() -> None:
+    page = (ROOT / "accelerate_configs" / "README.md").read_text("utf-8")
+    for path in (ROOT / "accelerate_configs").glob("*.yaml"):
+        assert path.name in page
+        assert path.read_text("utf-8").startswith("# ")
+        assert yaml.safe_load(path.read_text("utf-8"))["num_processes"] >= 1
+
+
+def test_the_command_table_of_the_readme_is_complete() -> None:
+    page = (ROOT / "README.md").read_text("utf-8")
+    for command in cli.app.registered_commands:
+        assert command.callback is not None
+        assert f"`pretrain {command.callback.__name__}" in page or f"/ {command.callback.__name__}" in page
+
+
+def test_help_needs_half_a_second_at_most_and_nothing_heavy() -> None:
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "pretraining.cli", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "One recipe file" in done.stdout
+    assert "torch" not in done.stderr and "transformers" not in done.stderr

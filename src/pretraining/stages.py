@@ -112,8 +112,8 @@ def output_digest(run: Run, stage: Stage) -> str | None:
     return manifest.get("output")
 
 
-def write_manifest(run: Run, stage: Stage, output: Path, *, seconds: float, summary: str) -> None:
-    """The last file of a stage."""
+def write_manifest(run: Run, stage: Stage, output: Path, *, seconds: float, summary: str, **more: Any) -> None:
+    """The last file of a stage; ``more`` are further figures of it."""
     write_json(
         output / MANIFEST,
         {
@@ -126,6 +126,7 @@ def write_manifest(run: Run, stage: Stage, output: Path, *, seconds: float, summ
             "hardware": machine(),
             "seconds": round(seconds, 2),
             "summary": summary,
+            **more,
         },
     )
 

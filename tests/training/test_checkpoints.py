@@ -30,7 +30,7 @@ def test_round_trip(tmp_path: Path) -> None:
     path = write(tmp_path, 100)
     assert path.name == "step-00000100"
     assert {p.suffix for p in path.iterdir()} == {".json", ".safetensors"}
-    assert read_state(path) == TrainingState(100, 400, 6400, 1.5, [], IDENTITY)
+    assert read_state(path) == TrainingState(step=100, samples=400, tokens=6400, seconds=1.5, identity=IDENTITY)
     weights, states = read_tensors(path)
     assert weights["w"].tolist() == [[100.0, 100.0], [100.0, 100.0]] and list(states) == ["w.exp_avg"]
 

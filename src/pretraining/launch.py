@@ -63,6 +63,17 @@ def launch_command(run: Run) -> list[str]:
     ]
 
 
+def cpu_threads(run: Run) -> dict[str, str]:
+    """``OMP_NUM_THREADS`` for a CPU config: the physical cores, as accelerate would choose, without its warning."""
+    import psutil
+    import yaml
+
+    config = yaml.safe_load(find_accelerate_config(run.accelerate_config).read_text("utf-8")) or {}
+    if not config.get("use_cpu") or "OMP_NUM_THREADS" in os.environ:
+        return {}
+    return {"OMP_NUM_THREADS": str(max(1, (psutil.cpu_count(logical=False) or 1) // config.get("num_processes", 1)))}
+
+
 def launch_training(run: Run) -> None:
     """Run ``accelerate launch`` and wait.
 
@@ -78,7 +89,7 @@ def launch_training(run: Run) -> None:
         environment = os.environ | {STATUS_FILE: str(status_file), LOCK_HELD: "1"} | ({DEBUG: "1"} if run.debug else {})
         launcher = subprocess.Popen(
             launch_command(run),
-            env=environment,
+            env=environment | cpu_threads(run),
             start_new_session=True,
             pass_fds=() if run.lock is None else (run.lock,),  # whoever trains keeps the run folder locked
             preexec_fn=die_with_parent,  # noqa: PLW1509  # this process has no threads of its own yet

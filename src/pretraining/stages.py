@@ -236,7 +236,7 @@ def _tokens(run: Run, output: Path) -> str:
 
     tokenizer = AutoTokenizer.from_pretrained(run.folder / "tokenizer", local_files_only=True)
     report = Report(len(tokenizer))
-    write_token_store(tokenizer, run.folder / "corpus", output, report=report)
+    write_token_store(tokenizer, run.folder / "corpus", output, report=report, progress=run.progress)
     result = report.result(tokenizer)
     write_json(output / "report.json", result)
     tokens = sum(source["tokens"] for source in result["sources"].values())

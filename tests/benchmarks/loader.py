@@ -13,7 +13,6 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import datasets
@@ -62,15 +61,31 @@ def read_speed(samples: Samples, *, shuffle: str) -> None:
                 count += int(sample["input_ids"].astype(np.int64).sum() >= 0) * len(sample["input_ids"])
         speeds.append(count / (time.perf_counter() - start))
     print(
-        f"{shuffle}: {statistics.median(speeds) / 1e6:.1f} million tokens/s (min {min(speeds) / 1e6:.1f}), ids read and summed"
+        f"{shuffle}: {statistics.median(speeds) / 1e6:.1f} million tokens/s (min {min(speeds) / 1e6:.1f}), "
+        "every id read and summed"
     )
+
+
+class Imaginary:
+    """A token store of a billion tokens that holds none."""
+
+    fingerprint = "imaginary"
+
+    def __init__(self) -> None:
+        self.lengths = lengths(1_000_000_000)
+        self.tokens = int(self.lengths.sum())
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def slice(self, document: int, start: int, length: int) -> npt.NDArray[np.uint16]:
+        """As ``TokenStore.slice``."""
+        return np.zeros(length, np.uint16)
 
 
 def seek_time(folder: Path) -> None:
     """From nothing but the files to the samples of a random step, 20 times."""
-    imaginary: Any = SimpleNamespace(lengths=lengths(1_000_000_000), fingerprint="imaginary")
-    imaginary.tokens = int(imaginary.lengths.sum())
-    imaginary.__class__.__len__ = lambda self: len(self.lengths)
+    imaginary: Any = Imaginary()
     start = time.perf_counter()
     plan = make_plan(BatchesSection(sequence_length=LENGTH), imaginary)
     print(
@@ -78,7 +93,6 @@ def seek_time(folder: Path) -> None:
         f"{plan.facts.fill:.3%} full: {time.perf_counter() - start:.1f} s"
     )
     save_plan(plan, folder)
-    imaginary.slice = lambda document, first, length: np.zeros(length, np.uint16)
     times = []
     for step in np.random.default_rng(2).integers(0, plan.facts.samples // 512 * 3, 20).tolist():
         start = time.perf_counter()

@@ -71,10 +71,12 @@ def load(model_folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     Raises:
         DataError: the folder does not hold a model.
     """
+    import transformers
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     if not (model_folder / "config.json").is_file():
         raise DataError(f"{model_folder} holds no model (no config.json); run `pretrain train` first")
+    transformers.utils.logging.disable_progress_bar()  # loading is a matter of moments; one line per stage is enough
     model: Any = AutoModelForCausalLM.from_pretrained(model_folder, local_files_only=True, trust_remote_code=False)
     tokenizer = AutoTokenizer.from_pretrained(model_folder, local_files_only=True, trust_remote_code=False)
     model.eval()

@@ -36,6 +36,28 @@ def document_batches(corpus: Path, split: str, *, rows: int = 256) -> Iterator[p
             raise DataError(f"{path}: not a corpus file ({error}). Run `pretrain corpus` again.") from error
 
 
+def count_documents(corpus: Path, split: str) -> int:
+    """Documents of a split, from the files' footers."""
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(path).num_rows for path in corpus_files(corpus, split))
+
+
+def with_progress(
+    batches: Iterator[pa.RecordBatch], documents: int, what: str, *, show: bool
+) -> Iterator[pa.RecordBatch]:
+    """The same batches with a bar on stderr, where ``show`` asks for one."""
+    from rich.console import Console
+    from rich.progress import MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    columns = (*Progress.get_default_columns()[:2], MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, disable=not show) as bar:
+        task = bar.add_task(f"tokens ({what})", total=documents)
+        for batch in batches:
+            yield batch
+            bar.advance(task, batch.num_rows)
+
+
 def texts(corpus: Path, split: str) -> Iterator[str]:
     """The documents' texts, in order."""
     for batch in document_batches(corpus, split):

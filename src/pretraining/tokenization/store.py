@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pretraining.errors import DataError
-from pretraining.tokenization.documents import SPLITS, corpus_files, document_batches
+from pretraining.tokenization.documents import SPLITS, corpus_files, count_documents, document_batches, with_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -31,12 +31,18 @@ def smallest_unsigned(vocab_size: int) -> np.dtype[Any]:
 
 
 def write_token_store(
-    tokenizer: PreTrainedTokenizerFast, corpus: Path, output: Path, *, report: Report | None = None
+    tokenizer: PreTrainedTokenizerFast,
+    corpus: Path,
+    output: Path,
+    *,
+    report: Report | None = None,
+    progress: bool = False,
 ) -> None:
     """Encode every document of both splits into ``output``, a folder that ``datasets.load_from_disk`` opens.
 
     Args:
         report: collects bytes per token and the round trip on the way, when given.
+        progress: show a bar over the documents.
 
     Raises:
         DataError: there is no training document.
@@ -47,11 +53,12 @@ def write_token_store(
     splits = [split for split in SPLITS if corpus_files(corpus, split)]
     (output / "dataset_dict.json").write_text(json.dumps({"splits": splits}), "utf-8")
     for split in splits:
-        _write_split(tokenizer, corpus, split, output / split, report)
+        batches = with_progress(document_batches(corpus, split), count_documents(corpus, split), split, show=progress)
+        _write_split(tokenizer, batches, output / split, report if split == "train" else None)
 
 
 def _write_split(
-    tokenizer: PreTrainedTokenizerFast, corpus: Path, split: str, folder: Path, report: Report | None
+    tokenizer: PreTrainedTokenizerFast, batches: Iterable[pa.RecordBatch], folder: Path, report: Report | None
 ) -> None:
     import datasets
     import pyarrow as pa
@@ -68,8 +75,8 @@ def _write_split(
     stream = folder.with_suffix(".stream")
     digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
     with ArrowWriter(features=features, path=str(stream)) as writer:
-        for batch in document_batches(corpus, split):
-            ids = encode(tokenizer, batch, dtype, report if split == "train" else None)
+        for batch in batches:
+            ids = encode(tokenizer, batch, dtype, report)
             digest.update(ids.values.tobytes())
             writer.write_table(
                 pa.table(

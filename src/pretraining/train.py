@@ -66,7 +66,6 @@ def prepare(run: Run) -> tuple[Setup, TrainingState]:
     from pretraining.training.distributed import make_accelerator
     from pretraining.training.job import Job
     from pretraining.training.setup import make_setup
-    from pretraining.training.tensors import scatter
 
     recipe = run.loaded.recipe
     job = Job(run.folder, recipe.seed, recipe.batches, recipe.objective, recipe.model, recipe.training)
@@ -90,7 +89,7 @@ def prepare(run: Run) -> tuple[Setup, TrainingState]:
     state = checkpoints.TrainingState(identity=setup.identity)
     if found[0] is not None:
         state = checkpoints.read_state(found[0])
-        scatter(setup.at_rest(), setup.optimizers, *checkpoints.read_tensors(found[0]))
+        setup.scatter(*checkpoints.read_tensors(found[0]), step=state.step)
         if state.step < setup.horizon.steps:
             state.resumed_at.append(state.step)
         setup.say(f"going on from step {state.step:,} of {setup.horizon.steps:,} ({found[0]})")
@@ -121,7 +120,7 @@ def finish(run: Run, setup: Setup, state: TrainingState) -> None:
     from pretraining.training.export import save_model
 
     accelerator = setup.accelerator
-    weights = setup.full_weights()
+    weights, _ = setup.gather(step=state.step, optimizer=False)
     if accelerator.is_main_process:
         with new_folder(run.folder / "model") as output:
             save_model(setup.weights_module(), weights, setup.tokenizer, output, sequence_length=setup.sequence_length)

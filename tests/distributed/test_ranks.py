@@ -7,12 +7,14 @@ import os
 import shutil
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
+needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="the extra `deepspeed` is not installed")
 WORKER = Path(__file__).with_name("worker.py")
 
 
@@ -29,7 +31,8 @@ def train(run: Path, mode: str, ranks: int, name: str) -> dict[str, Any]:
             "--standalone",
             *command[1:],
         ]
-    environment = os.environ | {"ACCELERATE_USE_CPU": "true", "OMP_NUM_THREADS": "1"}
+    zero = {"DS_ACCELERATOR": "cpu", "ACCELERATE_USE_DEEPSPEED": "true"}
+    environment = os.environ | {"OMP_NUM_THREADS": "1"} | (zero if mode == "zero2" else {"ACCELERATE_USE_CPU": "true"})
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
     lines = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -80,6 +83,27 @@ def test_two_fsdp2_ranks_are_one_and_really_shard(alone: dict[str, Any], fresh: 
     assert (two["distributed_type"], two["parameter_type"]) == ("FSDP", "DTensor")
     assert two["local_elements"] < 0.6 * two["elements"]
     assert_same_training(alone, two, 1e-4)
+
+
+@needs_deepspeed
+def test_two_zero2_ranks_are_one_and_really_shard(alone: dict[str, Any], fresh: Any) -> None:
+    run = fresh("zero2")
+    two = train(run, "zero2", 2, "two")
+    assert (two["distributed_type"], two["module_type"]) == ("DEEPSPEED", "DeepSpeedEngine")
+    assert two["optimizer_elements"] < 0.6 * 2 * two["elements"]  # two moments, each halved
+    assert_same_training(alone, two, 1e-4)
+    shutil.rmtree(run / "checkpoints" / "step-00000012")
+    assert_same_training(alone, train(run, "plain", 1, "moved"), 1e-4)
+
+
+@needs_deepspeed
+def test_zero2_takes_over_from_ddp(alone: dict[str, Any], fresh: Any) -> None:
+    run = fresh("ddp-zero2")
+    shutil.copytree(alone["run"] / "checkpoints" / "step-00000006", run / "checkpoints" / "step-00000006")
+    shutil.copy(alone["run"] / "metrics.jsonl", run)
+    moved = train(run, "zero2", 2, "moved")
+    assert moved["first_step"] == 6
+    assert_same_training(alone, moved, 1e-4)
 
 
 @pytest.mark.parametrize(("first", "then"), [("plain", "plain"), ("plain", "fsdp2"), ("fsdp2", "plain")])

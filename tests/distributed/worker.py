@@ -26,7 +26,6 @@ from pretraining.training.distributed import make_accelerator
 from pretraining.training.job import Job
 from pretraining.training.loop import train
 from pretraining.training.setup import make_setup
-from pretraining.training.tensors import gather, scatter
 
 
 def make_job(run: Path, micro_batch_size: int, optimizer: str = "adamw") -> Job:
@@ -64,9 +63,23 @@ def fsdp2_accelerator() -> Accelerator:
     return Accelerator(fsdp_plugin=plugin)
 
 
+def zero2_accelerator() -> Accelerator:
+    """A real ZeRO 2 engine on gloo (in the environment: DS_ACCELERATOR=cpu, ACCELERATE_USE_DEEPSPEED=true)."""
+    from accelerate.utils import DeepSpeedPlugin
+    from deepspeed import comm
+
+    comm.init_distributed(dist_backend="gloo", auto_mpi_discovery=False)
+    PartialState(cpu=True)
+    PartialState._shared_state["distributed_type"] = DistributedType.MULTI_GPU
+    PartialState._shared_state["_cpu"] = False
+    return Accelerator(deepspeed_plugin=DeepSpeedPlugin(zero_stage=2))
+
+
 def main(run: Path, mode: str, output: Path) -> None:
     """Train (going on from a checkpoint in ``run``), then write losses, weights and how they were sharded."""
-    accelerator = fsdp2_accelerator() if mode == "fsdp2" else make_accelerator(trackers=[], project=run)
+    accelerator = {"fsdp2": fsdp2_accelerator, "zero2": zero2_accelerator}.get(
+        mode, lambda: make_accelerator(trackers=[], project=run)
+    )()
     job = make_job(run, micro_batch_size=4 // accelerator.num_processes)
     found: list[Path | None] = []
 
@@ -82,16 +95,24 @@ def main(run: Path, mode: str, output: Path) -> None:
     state = TrainingState(identity=setup.identity)
     if found[0]:
         state = read_state(found[0])
-        scatter(setup.at_rest(), setup.optimizers, *read_tensors(found[0]))
+        setup.scatter(*read_tensors(found[0]), step=state.step)
     first_step = state.step
     train(setup, state)
-    weights, states = gather(setup.at_rest(), setup.optimizers, keep=True)
+    weights, states = setup.gather(step=state.step)
     parameters = list(setup.at_rest().parameters())
     facts = {
         "distributed_type": accelerator.distributed_type.value,
         "ranks": accelerator.num_processes,
         "first_step": first_step,
         "parameter_type": type(parameters[0]).__name__,
+        "optimizer_elements": sum(
+            value.numel()
+            for optimizer in setup.optimizers
+            for state in optimizer.state.values()
+            for value in state.values()
+            if value.ndim
+        ),
+        "module_type": type(setup.module).__name__,
         "local_elements": sum(getattr(p, "to_local", lambda p=p: p)().numel() for p in parameters),
         "elements": sum(p.numel() for p in parameters),
     }

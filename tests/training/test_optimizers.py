@@ -32,6 +32,15 @@ def test_muon_takes_the_matrices_of_the_layers_only(make_tiny_model: Any) -> Non
     assert sorted(taken + rest) == sorted(names.values())
 
 
+def test_the_embedding_may_learn_faster(make_tiny_model: Any) -> None:
+    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    (adamw,) = make_optimizers(OptimizerSection(learning_rate=1e-3, embedding_learning_rate=4e-2), module)
+    names = {id(p): name for name, p in module.named_parameters()}
+    rates = {names[id(p)]: group["peak"] for group in adamw.param_groups for p in group["params"]}
+    assert {name for name, rate in rates.items() if rate == 4e-2} == {"model.model.embed_tokens.weight"}
+    assert set_learning_rate([adamw], 1.0) == 1e-3
+
+
 def test_the_schedule_scales_every_peak(make_tiny_model: Any) -> None:
     module = SummedLoss(make_tiny_model("llama"), fused=True)
     section = OptimizerSection(type="muon", learning_rate=1e-3, muon_learning_rate=0.02)

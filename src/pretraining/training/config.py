@@ -16,6 +16,8 @@ class OptimizerSection(Section):
     """``muon``: torch.optim.Muon (Jordan et al. 2024) for 2-D weights of the layers."""
     learning_rate: float = Field(default=3e-4, gt=0)
     """Peak learning rate of AdamW."""
+    embedding_learning_rate: float | None = Field(default=None, gt=0)
+    """Peak learning rate of AdamW for the input embedding; ``learning_rate`` when left out."""
     beta1: float = Field(default=0.9, ge=0, lt=1)
     """AdamW's decay of the first moment."""
     beta2: float = Field(default=0.95, ge=0, lt=1)

@@ -27,17 +27,13 @@ def make_accelerator(*, trackers: list[str], project: Path) -> Accelerator:
     except (ValueError, ImportError) as error:
         raise TrainingError(f"accelerate cannot run this config: {error}") from error
     check_ranks(int(os.environ.get("WORLD_SIZE", "1")), accelerator.num_processes)
-    asked_fsdp = os.environ.get("ACCELERATE_USE_FSDP", "false").lower() == "true"
-    if asked_fsdp and accelerator.distributed_type != DistributedType.FSDP:
-        raise TrainingError(
-            "the accelerate config asks for FSDP, but accelerate runs "
-            f"{accelerator.distributed_type.value} here (FSDP needs GPUs); use accelerate_configs/ddp.yaml or cpu.yaml"
-        )
-    if accelerator.distributed_type == DistributedType.DEEPSPEED:
-        raise TrainingError(
-            "the accelerate config asks for DeepSpeed, whose engine the training loop does not drive yet; "
-            "accelerate_configs/fsdp2.yaml shards weights, gradients and optimizer state without it"
-        )
+    for mode in (DistributedType.FSDP, DistributedType.DEEPSPEED):
+        asked = os.environ.get(f"ACCELERATE_USE_{mode.value}", "false").lower() == "true"
+        if asked and accelerator.distributed_type != mode:
+            raise TrainingError(
+                f"the accelerate config asks for {mode.value}, but accelerate runs "
+                f"{accelerator.distributed_type.value} here (it needs GPUs); use accelerate_configs/cpu.yaml, or ddp.yaml"
+            )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise TrainingError(
             "the accelerate config asks for FSDP 1; set fsdp_version: 2 (accelerate_configs/fsdp2.yaml)"

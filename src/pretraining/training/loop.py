@@ -15,7 +15,7 @@ from pretraining.training.metrics import log_line
 from pretraining.training.optimizers import set_learning_rate
 from pretraining.training.setup import Setup
 from pretraining.training.signals import StopRequest
-from pretraining.training.tensors import gather
+from pretraining.training.zero import backward
 
 IGNORED = -100
 
@@ -109,10 +109,14 @@ def update(
     loss_sum = torch.zeros((), dtype=torch.float64, device=accelerator.device)
     for number, micro_batch in enumerate(micro_batches):
         batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in micro_batch.items()}
-        with setup.no_sync(last=number == len(micro_batches) - 1):
+        last, scale = number == len(micro_batches) - 1, accelerator.num_processes / max(1.0, targets)
+        with setup.no_sync(last=last):
             with accelerator.autocast():
                 loss = setup.module(**batch)
-            accelerator.backward(loss * (accelerator.num_processes / max(1.0, targets)))
+            if setup.zero:
+                backward(setup.module, loss * scale, last=last)
+            else:
+                accelerator.backward(loss * scale)
         loss_sum += loss.detach()
     norm = accelerator.clip_grad_norm_(setup.module.parameters(), setup.job.training.max_grad_norm)
     norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
@@ -139,7 +143,7 @@ def evaluate(setup: Setup, state: TrainingState) -> None:
 
 def save(setup: Setup, state: TrainingState) -> None:
     """Write a checkpoint: every rank gathers, the main process writes, all wait until it is complete."""
-    weights, states = gather(setup.at_rest(), setup.optimizers, keep=setup.accelerator.is_main_process)
+    weights, states = setup.gather(step=state.step)
     if setup.accelerator.is_main_process:
         folder = setup.job.run / "checkpoints"
         write_checkpoint(folder, state, weights, states)
@@ -150,8 +154,8 @@ def save(setup: Setup, state: TrainingState) -> None:
 def not_finite(step: int, loss: float, norm: float, saved: int) -> str:
     """The message when training has diverged."""
     return (
-        f"step {step}: the loss is {loss} and the gradient norm {norm}; the weights of step {saved} were not changed "
-        "by it. Training would not recover. Lower training.optimizer.learning_rate, lengthen training.schedule.warmup, "
+        f"step {step}: the loss is {loss} and the gradient norm {norm}; nothing of it is saved. "
+        "Training would not recover. Lower training.optimizer.learning_rate, lengthen training.schedule.warmup, "
         "or look at the data of this step; the checkpoints before it are kept."
     )
 

@@ -20,8 +20,15 @@ def make_optimizers(section: OptimizerSection, module: nn.Module) -> list[torch.
     named = [(name, p) for name, p in module.named_parameters() if p.requires_grad]
     muon_names = _layer_matrices(module) if section.type == "muon" else set()
     rest = [(name, p) for name, p in named if name not in muon_names]
+    embeddings = {id(p) for child in module.modules() if isinstance(child, nn.Embedding) for p in child.parameters()}
+    matrices = [p for _, p in rest if p.ndim >= 2]
     groups: list[dict[str, Any]] = [
-        {"params": [p for _, p in rest if p.ndim >= 2], "weight_decay": section.weight_decay},
+        {
+            "params": [p for p in matrices if id(p) in embeddings],
+            "weight_decay": section.weight_decay,
+            "lr": section.embedding_learning_rate or section.learning_rate,
+        },
+        {"params": [p for p in matrices if id(p) not in embeddings], "weight_decay": section.weight_decay},
         {"params": [p for _, p in rest if p.ndim < 2], "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW(
@@ -66,5 +73,5 @@ def set_learning_rate(optimizers: list[Any], factor: float) -> float:
     for optimizer in optimizers:
         for group in optimizer.param_groups:
             group["lr"] = group["peak"] * factor
-            rate = group["lr"]
+            rate = group["lr"]  # the last group of AdamW, which comes last, has the plain learning rate
     return rate

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from accelerate import Accelerator
+from accelerate.utils import DistributedType
 from torch.distributed.fsdp import FSDPModule
 from torch.utils.data import DataLoader
 
@@ -28,7 +29,8 @@ from pretraining.training.job import Horizon, Job
 from pretraining.training.metrics import MetricsLog, matmul_peak
 from pretraining.training.optimizers import make_optimizers
 from pretraining.training.schedules import Schedule, make_schedule
-from pretraining.training.tensors import gather
+from pretraining.training.tensors import gather, scatter
+from pretraining.training.zero import configure, gather_zero, scatter_zero
 
 
 @dataclass
@@ -88,6 +90,25 @@ class Setup:
         """Gradients are exchanged between ranks in the last micro-batch of a step only."""
         return contextlib.nullcontext() if last else self.accelerator.no_sync(self.module)
 
+    @property
+    def zero(self) -> bool:
+        """Whether DeepSpeed runs the step."""
+        return bool(self.accelerator.distributed_type == DistributedType.DEEPSPEED)
+
+    def gather(self, *, step: int, optimizer: bool = True) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Full weights and optimizer state by name, on the main process; every rank must call this."""
+        keep = self.accelerator.is_main_process
+        if self.zero:
+            return gather_zero(self.module, self.weights_module(), step=step if optimizer else 0, keep=keep)
+        return gather(self.at_rest(), self.optimizers if optimizer else [], keep=keep)
+
+    def scatter(self, weights: dict[str, Any], states: dict[str, Any], *, step: int) -> None:
+        """Put what ``gather`` gave back into place, whatever mode it came from."""
+        if self.zero:
+            scatter_zero(self.module, self.weights_module(), weights, states, step=step)
+        else:
+            scatter(self.at_rest(), self.optimizers, weights, states)
+
     def at_rest(self) -> torch.nn.Module:
         """The transformers model with its parameters as they are stored between steps.
 
@@ -102,10 +123,6 @@ class Setup:
     def weights_module(self) -> torch.nn.Module:
         """The transformers model inside the wrappers."""
         return self.accelerator.unwrap_model(self.module).model  # type: ignore[no-any-return]
-
-    def full_weights(self) -> dict[str, torch.Tensor]:
-        """The model's full tensors by name on the main process; every rank must call this."""
-        return gather(self.at_rest(), [], keep=self.accelerator.is_main_process)[0]
 
     @property
     def module_is_fused(self) -> bool:
@@ -153,6 +170,14 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
     horizon = Horizon.of(job.training, epoch_tokens=epoch_tokens, parameters=parameters)
     check_epochs(job, horizon, epoch_tokens)
     schedule = job.training.schedule
+    if accelerator.distributed_type == DistributedType.DEEPSPEED:
+        per_pass = job.training.micro_batch_size * accelerator.num_processes
+        configure(
+            accelerator,
+            micro_batch_size=job.training.micro_batch_size,
+            micro_batches=job.batch_samples // per_pass,
+            max_grad_norm=job.training.max_grad_norm,
+        )
     prepared, *optimizers = accelerator.prepare(module, *make_optimizers(job.training.optimizer, module))
     identity = job.identity(plan=plan.facts.fingerprint, tokenizer=tokenizer_fingerprint(job.run / "tokenizer"))
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision, torch.float32)

@@ -102,12 +102,13 @@ def describe(setup: Setup) -> str:
     job, steps = setup.job, setup.horizon.steps
     length = job.batches.sequence_length
     tokens = steps * job.training.batch_tokens
+    mode = setup.accelerator.distributed_type.value
     return (
         f"{job.model.architecture}, {setup.parameters:,} parameters, {setup.flops_per_token / 1e6:.1f} MFLOP a token; "
         f"{'fused linear cross entropy' if setup.module_is_fused else 'cross entropy on full logits'}\n"
         f"{steps:,} steps x {job.training.batch_tokens:,} tokens ({setup.accelerator.num_processes} ranks x "
         f"{setup.micro_batches} micro-batches x {job.training.micro_batch_size} rows x {length}) = {tokens:,} tokens, "
-        f"{tokens / setup.epoch_tokens:.2f} epochs; {setup.accelerator.distributed_type.value}, "
+        f"{tokens / setup.epoch_tokens:.2f} epochs; {'one process' if mode == 'NO' else mode}, "
         f"mixed precision {setup.accelerator.mixed_precision}, "
         f"matrix-product peak {setup.peak / 1e9:,.0f} GFLOP/s per rank"
     )

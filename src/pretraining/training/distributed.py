@@ -32,7 +32,7 @@ def make_accelerator(*, trackers: list[str], project: Path) -> Accelerator:
         if asked and accelerator.distributed_type != mode:
             raise TrainingError(
                 f"the accelerate config asks for {mode.value}, but accelerate runs "
-                f"{accelerator.distributed_type.value} here (it needs GPUs); use accelerate_configs/cpu.yaml or ddp.yaml"
+                f"{accelerator.distributed_type.value} here (it needs GPUs); use accelerate_configs/cpu.yaml"
             )
     if accelerator.distributed_type == DistributedType.FSDP and not accelerator.is_fsdp2:
         raise TrainingError(

@@ -55,14 +55,14 @@ def read_speed(samples: Samples, *, shuffle: str) -> None:
         batches = GlobalBatches(
             batch=32, micro=32, rank=0, ranks=1, first_step=attempt * 300, last_step=(attempt + 1) * 300
         )
-        start, count = time.perf_counter(), 0
+        start, count = time.process_time(), 0
         for batch in batches:
             for sample in samples.__getitems__(batch):
-                count += int(sample["input_ids"].astype(np.int64).sum() >= 0) * len(sample["input_ids"])
-        speeds.append(count / (time.perf_counter() - start))
+                count += len(sample["input_ids"]) * int(sample["input_ids"].max() >= 0)
+        speeds.append(count / (time.process_time() - start))
     print(
-        f"{shuffle}: {statistics.median(speeds) / 1e6:.1f} million tokens/s (min {min(speeds) / 1e6:.1f}), "
-        "every id read and summed"
+        f"{shuffle}: {statistics.median(speeds) / 1e6:.1f} million tokens per CPU second "
+        f"(min {min(speeds) / 1e6:.1f}), every id read"
     )
 
 
@@ -78,9 +78,9 @@ class Imaginary:
     def __len__(self) -> int:
         return len(self.lengths)
 
-    def slice(self, document: int, start: int, length: int) -> npt.NDArray[np.uint16]:
-        """As ``TokenStore.slice``."""
-        return np.zeros(length, np.uint16)
+    def slices(self, pieces: npt.NDArray[np.int64]) -> list[npt.NDArray[np.uint16]]:
+        """As ``TokenStore.slices``."""
+        return [np.zeros(length, np.uint16) for length in pieces[:, 2].tolist()]
 
 
 def seek_time(folder: Path) -> None:

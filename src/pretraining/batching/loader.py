@@ -24,7 +24,9 @@ class Samples:
     """
 
     def __init__(self, store: TokenStore, plan: Plan, *, seed: int, shuffle: bool = True) -> None:
-        self._store, self._plan, self._seed, self._shuffle = store, plan, seed, shuffle
+        self._store, self._seed, self._shuffle = store, seed, shuffle
+        # plain views of the memory maps: numpy's memmap type makes every small slice several times slower
+        self._pieces, self._offsets = np.asarray(plan.packing.pieces), np.asarray(plan.packing.offsets)
         self.size = plan.packing.samples
         self.sequence_length = plan.facts.sequence_length
 
@@ -38,14 +40,14 @@ class Samples:
         rows = index % self.size
         if self._shuffle:
             rows = permute(rows, epoch, size=self.size, seed=self._seed)
-        return [self._row(*key) for key in zip(rows.tolist(), index.tolist(), epoch.tolist(), strict=True)]
+        begins, ends = self._offsets[rows].tolist(), self._offsets[rows + 1].tolist()
+        return [self._row(*key) for key in zip(begins, ends, index.tolist(), epoch.tolist(), strict=True)]
 
-    def _row(self, row: int, index: int, epoch: int) -> Sample:
-        packing = self._plan.packing
-        pieces = packing.pieces[packing.offsets[row] : packing.offsets[row + 1]]
-        parts = [self._store.slice(document, start, length) for document, start, length in pieces.tolist()]
+    def _row(self, begin: int, end: int, index: int, epoch: int) -> Sample:
+        pieces = self._pieces[begin:end]
+        parts = self._store.slices(pieces)
         ids = parts[0] if len(parts) == 1 else np.concatenate(parts)
-        return {"input_ids": ids, "lengths": np.array(pieces[:, 2]), "index": index, "epoch": epoch}
+        return {"input_ids": ids, "lengths": pieces[:, 2].copy(), "index": index, "epoch": epoch}
 
 
 class GlobalBatches:

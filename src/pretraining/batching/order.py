@@ -1,12 +1,14 @@
 """The order of the samples: a pure function of (seed, epoch, position), with no table to store or to replay.
 
-Every epoch is another permutation of all samples. It is a Feistel network (Luby and Rackoff 1988) on the
-smallest even number of bits that covers the samples; positions that fall outside walk the cycle until they are
-inside again (Black and Rogaway 2002). Any position of any epoch costs the same few microseconds, so a run can
-start anywhere.
+Every epoch is another permutation of all samples. It is an alternating Feistel network (Luby and Rackoff 1988; on
+pairs of residues Black and Rogaway 2002) on a rectangle ``a x b`` just larger than the number of samples; the few
+positions that fall outside walk the cycle until they are inside again. Any position of any epoch costs the same few
+microseconds, so a run can start anywhere.
 """
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import numpy.typing as npt
@@ -37,22 +39,26 @@ def permute(positions: npt.ArrayLike, epochs: npt.ArrayLike, *, size: int, seed:
     """
     values = np.atleast_1d(np.asarray(positions)).astype(np.uint64)
     epoch = np.broadcast_to(np.asarray(epochs).astype(np.uint64), values.shape)
-    half = np.uint64(max(1, ((size - 1).bit_length() + 1) // 2))
+    width = np.uint64(math.isqrt(size - 1) + 1)
+    height = np.uint64(-(-size // int(width)))
     with np.errstate(over="ignore"):
         key = _mix(_mix(np.full(values.shape, seed & (2**64 - 1), np.uint64) + _GOLDEN) + epoch * _GOLDEN)
-        result = _encrypt(values, key, half)
+        result = _encrypt(values, key, height, width)
         outside = result >= size
         while outside.any():
-            result[outside] = _encrypt(result[outside], key[outside], half)
+            result[outside] = _encrypt(result[outside], key[outside], height, width)
             outside = result >= size
     return result.astype(np.int64).reshape(np.shape(positions))
 
 
-def _encrypt(values: npt.NDArray[np.uint64], key: npt.NDArray[np.uint64], half: np.uint64) -> npt.NDArray[np.uint64]:
-    mask = (np.uint64(1) << half) - np.uint64(1)
-    left, right = values >> half, values & mask
-    for round_number in range(_ROUNDS):
-        mixed = _mix(right + key + np.uint64(round_number + 1) * _GOLDEN)
-        left, right = right, left ^ (mixed & mask)
-    joined: npt.NDArray[np.uint64] = (left << half) | right
+def _encrypt(
+    values: npt.NDArray[np.uint64], key: npt.NDArray[np.uint64], height: np.uint64, width: np.uint64
+) -> npt.NDArray[np.uint64]:
+    """A permutation of ``0 .. height * width - 1``: rows and columns are shifted in turn, each by a hash of the
+    other."""
+    row, column = np.divmod(values, width)
+    for round_number in range(0, _ROUNDS, 2):
+        row = (row + _mix(column + key + np.uint64(round_number + 1) * _GOLDEN) % height) % height
+        column = (column + _mix(row + key + np.uint64(round_number + 2) * _GOLDEN) % width) % width
+    joined: npt.NDArray[np.uint64] = row * width + column
     return joined

@@ -169,6 +169,13 @@ class TokenStore:
         view: npt.NDArray[Any] = self._values[self._chunk[document]][begin : begin + length]
         return view
 
+    def slices(self, pieces: npt.NDArray[np.int64]) -> list[npt.NDArray[Any]]:
+        """``slice`` for every row ``(document, start, length)`` of ``pieces``."""
+        documents = pieces[:, 0]
+        begins = self._start[documents] + pieces[:, 1]
+        spans = zip(self._chunk[documents].tolist(), begins.tolist(), (begins + pieces[:, 2]).tolist(), strict=True)
+        return [self._values[chunk][begin:end] for chunk, begin, end in spans]
+
     def __getitem__(self, document: int) -> npt.NDArray[Any]:
         return self.slice(document, 0, int(self.lengths[document]))
 

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pretraining.batching.config import BatchesSection
-from pretraining.evaluation.checks import RULES, stride_within_window, window_within_sequence
+from pretraining.corpus.config import CorpusSection, TextSource
+from pretraining.evaluation.checks import RULES, held_out_documents, stride_within_window, window_within_sequence
 from pretraining.evaluation.config import EvaluationSection
 
 BATCHES = BatchesSection(sequence_length=128)
@@ -25,8 +26,15 @@ def test_window_beyond_the_training_rows() -> None:
 
 @pytest.mark.parametrize("section", [EvaluationSection(), EvaluationSection(window=128, stride=128)])
 def test_nothing_to_say(section: EvaluationSection) -> None:
-    assert [finding for rule in RULES for finding in rule.check(section, BATCHES)] == []
+    assert [*stride_within_window(section, BATCHES), *window_within_sequence(section, BATCHES)] == []
+
+
+def test_nothing_held_out() -> None:
+    sources = [TextSource(type="text", path="x")]
+    (finding,) = held_out_documents(CorpusSection(sources=sources, held_out=0.0))
+    assert finding.path == "corpus.held_out" and "could not be evaluated" in finding.message
+    assert list(held_out_documents(CorpusSection(sources=sources, held_out=0.01))) == []
 
 
 def test_rules_are_named_once() -> None:
-    assert len({rule.id for rule in RULES}) == len(RULES) == 2
+    assert len({rule.id for rule in RULES}) == len(RULES) == 3

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pretraining.batching.config import BatchesSection
+from pretraining.corpus.config import CorpusSection
 from pretraining.evaluation.config import EvaluationSection
 from pretraining.section import Finding, Rule
 
@@ -31,7 +32,23 @@ def window_within_sequence(evaluation: EvaluationSection, batches: BatchesSectio
         )
 
 
+def held_out_documents(corpus: CorpusSection) -> Iterator[Finding]:
+    """``corpus.held_out`` > 0."""
+    if corpus.held_out == 0:
+        yield Finding(
+            path="corpus.held_out",
+            message="no document is held out, so the finished model could not be evaluated",
+            fix="hold out a small share, such as 0.01",
+        )
+
+
 RULES = [
+    Rule(
+        id="evaluation_needs_held_out",
+        says="Some documents are held out.",
+        why="The evaluation would fail after the training, when nothing can be held out any more.",
+        check=held_out_documents,
+    ),
     Rule(
         id="evaluation_stride",
         says="The stride of an evaluation is at most its window.",

@@ -131,8 +131,9 @@ def finish(run: Run, setup: Setup, state: TrainingState) -> None:
                 f"{state.step:,} steps, {state.tokens:,} tokens in {state.seconds:.0f} s, "
                 f"{speed:,.0f} tokens/s{resumed}"
             )
-            figures = {"parameters": setup.parameters, "cpu_seconds": round(state.cpu_seconds, 2)}
-            write_manifest(run, BY_NAME["train"], output, seconds=state.seconds, summary=summary, **figures)
+            write_manifest(
+                run, BY_NAME["train"], output, seconds=state.seconds, summary=summary, parameters=setup.parameters
+            )
         record(run)
     accelerator.wait_for_everyone()
     accelerator.end_training()

@@ -146,7 +146,7 @@ def _require_documents(ledger: Ledger, section: CorpusSection) -> None:
     if kept and section.held_out and not held_out:
         raise DataError(
             f"corpus.held_out = {section.held_out} holds out none of the {kept:,} documents\n"
-            "    raise it, so that there is something to evaluate on; 0 is for training without evaluation"
+            "    raise it, so that there is something to evaluate on"
         )
     if kept > held_out:
         return
@@ -159,7 +159,7 @@ def _require_documents(ledger: Ledger, section: CorpusSection) -> None:
     ]
     if held_out:
         removed.append(f"    held out: {held_out:,} documents (corpus.held_out = {section.held_out})")
-    fix = "    loosen `corpus.steps` or give more text; corpus.held_out = 0 holds nothing out"
+    fix = "    loosen `corpus.steps` or give more text, or lower corpus.held_out"
     raise DataError("\n".join([f"no document of {read:,} is left to train on:", *removed, fix]))
 
 

@@ -28,7 +28,6 @@ class TrainingState:
     samples: int = 0
     tokens: int = 0
     seconds: float = 0.0
-    cpu_seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)
 

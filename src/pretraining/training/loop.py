@@ -37,7 +37,7 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
         }.items()
     }
     batches = iter(setup.loader(first_step=state.step))
-    before, meter = (state.seconds, state.cpu_seconds), Meter(state.step)
+    before, meter = state.seconds, Meter(state.step)
     setup.module.train()
     with StopRequest() as stop:
         for step in range(state.step, steps):
@@ -48,8 +48,7 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
             if not torch.isfinite(torch.tensor([loss, norm])).all():
                 raise TrainingError(not_finite(step + 1, loss, norm, state.step))
 
-            state.step, state.seconds = step + 1, before[0] + meter.total
-            state.cpu_seconds = before[1] + meter.cpu_seconds
+            state.step, state.seconds = step + 1, before + meter.total
             state.samples += job.batch_samples
             state.tokens += job.training.batch_tokens
             last = state.step == steps
@@ -166,17 +165,11 @@ class Meter:
     def __init__(self, step: int) -> None:
         self._start = self._lap = time.perf_counter()
         self._lap_step, self._paused = step, 0.0
-        self._cpu_start = time.process_time()
 
     @property
     def total(self) -> float:
         """Seconds since the start, pauses excluded."""
         return time.perf_counter() - self._start - self._paused
-
-    @property
-    def cpu_seconds(self) -> float:
-        """CPU seconds of this process since the start, over all threads, pauses included."""
-        return time.process_time() - self._cpu_start
 
     def lap(self, step: int) -> tuple[int, float]:
         """Steps and seconds since the last lap."""

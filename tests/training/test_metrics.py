@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from pretraining.training.metrics import clock, forget_after, log_line, matmul_peak
+from pretraining.training.metrics import Meter, clock, forget_after, log_line, matmul_peak
 
 
 def test_lines_after_the_checkpoint_and_half_lines_are_forgotten(tmp_path: Path) -> None:
@@ -33,3 +33,17 @@ def test_clock(seconds: float, text: str) -> None:
 
 def test_matmul_peak_is_a_plausible_speed() -> None:
     assert 1e8 < matmul_peak(torch.device("cpu"), torch.float32, seconds=0.05) < 1e15
+
+
+def test_the_meter_does_not_count_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [0.0]
+    monkeypatch.setattr("pretraining.training.metrics.time.perf_counter", lambda: now[0])
+    meter = Meter(10)
+    now[0] = 5.0
+    with meter.paused():
+        now[0] = 8.0
+    now[0] = 9.0
+    assert meter.total == 6.0
+    assert meter.lap(14) == (4, 6.0)
+    now[0] = 11.0
+    assert meter.lap(15) == (1, 2.0)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import torch
@@ -11,7 +10,7 @@ from torch.distributed.tensor import DTensor
 from pretraining.errors import Interrupted, TrainingError
 from pretraining.training.checkpoints import TrainingState, prune, write_checkpoint
 from pretraining.training.job import Every
-from pretraining.training.metrics import log_line
+from pretraining.training.metrics import Meter, log_line, not_finite
 from pretraining.training.optimizers import set_learning_rate
 from pretraining.training.setup import Setup
 from pretraining.training.signals import StopRequest
@@ -42,7 +41,8 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
     with StopRequest() as stop:
         for step in range(state.step, steps):
             micro_batches = [next(batches) for _ in range(setup.micro_batches)]
-            targets, flags = agree(setup, micro_batches, stop.signal, due["save"].due(step + 1, meter.total))
+            now_due = {name: due[name].due(step + 1, meter.total) for name in due}
+            targets, flags = agree(setup, micro_batches, stop.signal, now_due)
             rate = set_learning_rate(setup.optimizers, setup.schedule(step))
             loss, norm = update(setup, micro_batches, targets, step)
             if not torch.isfinite(torch.tensor([loss, norm])).all():
@@ -52,7 +52,7 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
             state.samples += job.batch_samples
             state.tokens += job.training.batch_tokens
             last = state.step == steps
-            if due["log"].due(state.step, meter.total) or last:
+            if flags["log"] or last:
                 line: dict[str, Any] = {
                     "step": state.step,
                     "tokens": state.tokens,
@@ -63,7 +63,7 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
                 setup.metrics.write(line)
                 left = (steps - state.step) * job.training.batch_tokens
                 setup.say(log_line(line, steps=steps, tokens_left=left))
-            if due["evaluate"].due(state.step, meter.total) or (last and due["evaluate"].active):
+            if flags["evaluate"] or (last and due["evaluate"].active):
                 with meter.paused():
                     evaluate(setup, state)
             if flags["save"] or flags["signal"] or last:
@@ -79,19 +79,21 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
 
 
 def agree(
-    setup: Setup, micro_batches: list[dict[str, torch.Tensor]], signal: int, save: bool
+    setup: Setup, micro_batches: list[dict[str, torch.Tensor]], signal: int, due: dict[str, bool]
 ) -> tuple[float, dict[str, int]]:
-    """What all ranks must know alike, in one small reduction: targets of the global batch, stop signal, save now.
+    """What all ranks must know alike: the targets of the global batch, the signal to stop, and what is due now.
 
     A signal reaches ranks at different times, and hours pass differently on their clocks; one rank saving alone
-    would wait for the others for ever.
+    would wait for the others for ever. The clock of the main process counts.
     """
+    accelerator = setup.accelerator
     targets = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for batch in micro_batches)
-    main = setup.accelerator.is_main_process
-    facts = torch.tensor([targets, float(save and main)], dtype=torch.float64, device=setup.accelerator.device)
-    total, save_now = setup.accelerator.reduce(facts, "sum").tolist()
-    signals = setup.accelerator.gather(torch.tensor([signal], device=setup.accelerator.device))
-    return total, {"signal": int(signals.max()), "save": int(save_now)}
+    facts = [targets, *(float(flag and accelerator.is_main_process) for flag in due.values())]
+    total, *flags = accelerator.reduce(
+        torch.tensor(facts, dtype=torch.float64, device=accelerator.device), "sum"
+    ).tolist()
+    signals = accelerator.gather(torch.tensor([signal], device=accelerator.device))
+    return total, {"signal": int(signals.max())} | {name: int(flag) for name, flag in zip(due, flags, strict=True)}
 
 
 def update(
@@ -148,49 +150,3 @@ def save(setup: Setup, state: TrainingState) -> None:
         write_checkpoint(folder, state, weights, states)
         prune(folder, setup.job.training.checkpoints.keep)
     setup.accelerator.wait_for_everyone()
-
-
-def not_finite(step: int, loss: float, norm: float, saved: int) -> str:
-    """The message when training has diverged."""
-    return (
-        f"step {step}: the loss is {loss} and the gradient norm {norm}; nothing of it is saved. "
-        "Training would not recover. Lower training.optimizer.learning_rate, lengthen training.schedule.warmup, "
-        "or look at the data of this step; the checkpoints before it are kept."
-    )
-
-
-class Meter:
-    """Seconds of training, without the pauses for evaluation and checkpoints."""
-
-    def __init__(self, step: int) -> None:
-        self._start = self._lap = time.perf_counter()
-        self._lap_step, self._paused = step, 0.0
-
-    @property
-    def total(self) -> float:
-        """Seconds since the start, pauses excluded."""
-        return time.perf_counter() - self._start - self._paused
-
-    def lap(self, step: int) -> tuple[int, float]:
-        """Steps and seconds since the last lap."""
-        now = time.perf_counter()
-        steps, seconds = step - self._lap_step, now - self._lap
-        self._lap, self._lap_step = now, step
-        return steps, seconds
-
-    def paused(self) -> Any:
-        """A context whose time does not count."""
-        return _Pause(self)
-
-
-class _Pause:
-    def __init__(self, meter: Meter) -> None:
-        self._meter = meter
-
-    def __enter__(self) -> None:
-        self._begin = time.perf_counter()
-
-    def __exit__(self, *exception: object) -> None:
-        spent = time.perf_counter() - self._begin
-        self._meter._paused += spent
-        self._meter._lap += spent

@@ -81,3 +81,49 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.
         (a @ a)[0, 0].item()
         best = max(best, 2 * size**3 / (time.perf_counter() - start))
     return best
+
+
+def not_finite(step: int, loss: float, norm: float, saved: int) -> str:
+    """The message when training has diverged."""
+    return (
+        f"step {step}: the loss is {loss} and the gradient norm {norm}; nothing of it is saved. "
+        "Training would not recover. Lower training.optimizer.learning_rate, lengthen training.schedule.warmup, "
+        "or look at the data of this step; the checkpoints before it are kept."
+    )
+
+
+class Meter:
+    """Seconds of training, without the pauses for evaluation and checkpoints."""
+
+    def __init__(self, step: int) -> None:
+        self._start = self._lap = time.perf_counter()
+        self._lap_step, self._paused = step, 0.0
+
+    @property
+    def total(self) -> float:
+        """Seconds since the start, pauses excluded."""
+        return time.perf_counter() - self._start - self._paused
+
+    def lap(self, step: int) -> tuple[int, float]:
+        """Steps and seconds since the last lap."""
+        now = time.perf_counter()
+        steps, seconds = step - self._lap_step, now - self._lap
+        self._lap, self._lap_step = now, step
+        return steps, seconds
+
+    def paused(self) -> Any:
+        """A context whose time does not count."""
+        return _Pause(self)
+
+
+class _Pause:
+    def __init__(self, meter: Meter) -> None:
+        self._meter = meter
+
+    def __enter__(self) -> None:
+        self._begin = time.perf_counter()
+
+    def __exit__(self, *exception: object) -> None:
+        spent = time.perf_counter() - self._begin
+        self._meter._paused += spent
+        self._meter._lap += spent

@@ -20,7 +20,7 @@ def test_configs_are_found_by_name_or_path(tmp_path: Path) -> None:
     own = tmp_path / "mine.yaml"
     own.write_text("num_processes: 1\n")
     assert launch.find_accelerate_config(str(own)) == own
-    with pytest.raises(UserError, match=r"no such file; did you mean zero2\? Known: cpu, ddp"):
+    with pytest.raises(UserError, match=r"no such file; did you mean zero2\?. Known: cpu, ddp"):
         launch.find_accelerate_config("zero3")
 
 

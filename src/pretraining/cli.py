@@ -68,12 +68,14 @@ def run_stages(
 ) -> None:
     """Run the named stages in order, as far as they are not up to date, and the report after them."""
     from pretraining.manifests import run_lock
-    from pretraining.stages import BY_NAME, Run, begin, run_stage
+    from pretraining.stages import BY_NAME, Run, begin, refuse_other_training, run_stage
 
     loaded = load(recipe, overrides)
     folder = Path("runs") / loaded.recipe.name
     with run_lock(folder) as lock:
         run = Run(loaded, folder, sys.stderr.isatty(), accelerate_config, lock, debug)
+        if "train" in names:
+            refuse_other_training(run)
         begin(run)
         for name in names:
             if name == "report":
@@ -176,7 +178,7 @@ def check(
     accelerate_config: AccelerateConfig = None,
     debug: Debug = False,
 ) -> None:
-    """All the problems of a recipe at once, in about a second."""
+    """All the problems of a recipe at once, in under a second."""
     with command(debug):
         loaded = load(recipe, overrides, ranks=launched_ranks(accelerate_config))
         say(f"{recipe}: no problems; the run folder is {Path('runs') / loaded.recipe.name}")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -75,7 +76,11 @@ class CheckpointError(PretrainingError):
 
 
 class TrainingError(PretrainingError):
-    """Training cannot go on: a loss that is not finite, copies instead of ranks, a model that leaks."""
+    """Training cannot go on: a loss that is not finite, copies instead of ranks."""
+
+
+class ModelError(UserError):
+    """The model cannot be built, or cannot be trained on packed rows."""
 
 
 class Interrupted(PretrainingError):
@@ -104,6 +109,10 @@ def shown_errors(*, debug: bool = False, prefix: str = "") -> Iterator[Outcome]:
     except BaseException as error:
         if isinstance(error, SystemExit | GeneratorExit):
             raise
+        if isinstance(error, BrokenPipeError):  # the reader of our output, such as `head`, has seen enough
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            outcome.exit_status = 1
+            return
         outcome.exit_status, message = explain_error(error)
         if debug:
             traceback.print_exc()
@@ -116,8 +125,9 @@ def explain_error(error: BaseException) -> tuple[int, str]:
         return error.exit_status, f"{'' if isinstance(error, Interrupted) else 'error: '}{error}"
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted; what was finished is kept, the same command goes on from there"
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        where = f" while writing {error.filename}" if error.filename else ""
+    full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+    if full or "No space left on device" in str(error):  # safetensors has an error of its own for it
+        where = f" while writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
         return 1, f"error: no space left on the disk{where}; free some and run the same command again, nothing is lost"
     if isinstance(error, OSError) and error.filename:
         return 1, f"error: {error.filename}: {error.strerror}"

@@ -50,7 +50,7 @@ def find_accelerate_config(name: str | None) -> Path:
     raise UserError(
         f"--accelerate-config {name}: no such file"
         + (f"; did you mean {near[0]}?" if near else "")
-        + f" Known: {', '.join(sorted(known)) or 'none here'}"
+        + f". Known: {', '.join(sorted(known)) or 'none here'}"
     )
 
 

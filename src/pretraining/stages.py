@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import functools
 import json
+import shlex
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -57,6 +59,15 @@ class Run:
     lock: int | None = None
     debug: bool = False
 
+    def warn(self, text: str) -> None:
+        """A line on stderr that is not an error."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    @property
+    def arguments(self) -> str:
+        """Recipe and overrides as they were typed, for messages that name a command."""
+        return shlex.join([str(self.loaded.path), *self.loaded.overrides])
+
     def section(self, *keys: str) -> dict[str, Any]:
         """Resolved values under dotted keys, as plain data, without the keys that change nothing in the output."""
         resolved = json.loads(json.dumps(self.loaded.resolved()))
@@ -101,15 +112,23 @@ class Stage:
         )
 
     def up_to_date(self, run: Run) -> bool:
-        """Whether the output is there and made from what the recipe says now."""
-        manifest = read_json(run.folder / self.folder / MANIFEST)
-        return bool(manifest) and manifest is not None and manifest.get("fingerprint") == self.fingerprint(run)
+        """Whether the output is there, whole, and made from what the recipe says now."""
+        folder = run.folder / self.folder
+        manifest = read_json(folder / MANIFEST)
+        if manifest is None or manifest.get("fingerprint") != self.fingerprint(run):
+            return False
+        return all(file_size(folder / name) == size for name, size in manifest.get("files", {}).items())
 
 
 def output_digest(run: Run, stage: Stage) -> str | None:
     """What a finished stage put out."""
     manifest = read_json(run.folder / stage.folder / MANIFEST) or {}
     return manifest.get("output")
+
+
+def file_size(path: Path) -> int | None:
+    """Bytes of a file; None where there is none."""
+    return path.stat().st_size if path.is_file() else None
 
 
 def write_manifest(run: Run, stage: Stage, output: Path, *, seconds: float, summary: str, **more: Any) -> None:
@@ -120,6 +139,11 @@ def write_manifest(run: Run, stage: Stage, output: Path, *, seconds: float, summ
             "stage": stage.name,
             "fingerprint": stage.fingerprint(run),
             "output": folder_digest(output),
+            "files": {
+                path.relative_to(output).as_posix(): file_size(path)
+                for path in sorted(output.rglob("*"))
+                if path.is_file()
+            },
             "section": run.section(*stage.keys),
             "inputs": {name: output_digest(run, BY_NAME[name]) for name in stage.inputs},
             "versions": versions(),
@@ -133,8 +157,6 @@ def write_manifest(run: Run, stage: Stage, output: Path, *, seconds: float, summ
 
 def machine() -> dict[str, Any]:
     """The hardware, with the accelerators where torch is loaded already."""
-    import sys
-
     torch = sys.modules.get("torch")
     found = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())] if torch else []
     return hardware() | {"accelerators": found}
@@ -169,9 +191,25 @@ def require_inputs(run: Run, stage: Stage) -> None:
         if not earlier.up_to_date(run):
             state = "out of date" if (run.folder / earlier.folder / MANIFEST).exists() else "missing"
             raise RunFolderError(
-                f"{run.folder / earlier.folder} is {state}; run `pretrain {earlier.command} {run.loaded.path}` first, "
-                f"or `pretrain run {run.loaded.path}` for everything"
+                f"{run.folder / earlier.folder} is {state}; run `pretrain {earlier.command} {run.arguments}` first, "
+                f"or `pretrain run {run.arguments}` for everything"
             )
+
+
+def refuse_other_training(run: Run) -> None:
+    """Stop before anything is written if the checkpoints in the run folder are of a training with other values.
+
+    What the data says is compared when the training starts; this needs the recipe alone.
+
+    Raises:
+        RunFolderError: with all the values that differ.
+    """
+    from pretraining.training.checkpoints import newest
+    from pretraining.training.job import Job
+
+    recipe = run.loaded.recipe
+    job = Job(run.folder, recipe.seed, recipe.batches, recipe.objective, recipe.model, recipe.training)
+    newest(run.folder / "checkpoints", job.identity(plan=None, tokenizer=None))
 
 
 def begin(run: Run) -> None:
@@ -205,6 +243,11 @@ def _corpus(run: Run, output: Path) -> str:
 
     ledger = build_corpus(run.loaded.recipe.corpus, output, base=run.loaded.base, progress=run.progress)
     documents, size = ledger["documents"], ledger["bytes"]
+    same_id = sum(
+        step["removed"]["duplicate_id"]["documents"] for step in ledger["steps"] if step["step"] == "identity"
+    )
+    if same_id:
+        run.warn(f"{same_id:,} documents have the id of an earlier one and were removed; is the source's `id:` right?")
     unreadable = f", {documents['unreadable']:,} UNREADABLE" if documents["unreadable"] else ""
     return (
         f"{documents['kept']:,} of {documents['in']:,} documents kept ({documents['removed']:,} removed{unreadable}), "

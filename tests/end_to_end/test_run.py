@@ -82,8 +82,20 @@ def test_only_what_depends_on_a_change_runs_again(copy: Path) -> None:
 
 def test_another_training_never_overwrites_checkpoints(copy: Path) -> None:
     before = results(copy / "runs" / "tiny")
-    _, err = pretrain(copy, "run", "tiny.yaml", "training.optimizer.learning_rate=2e-2", status=1)
+    _, err = pretrain(copy, "run", "tiny.yaml", "training.optimizer.learning_rate=2e-2", status=2)
     assert "training.optimizer.learning_rate: 0.01 in the checkpoint, 0.02 now" in err and "Traceback" not in err
+    assert results(copy / "runs" / "tiny") == before
+    assert "learning_rate: 0.01" in (copy / "runs" / "tiny" / "recipe.yaml").read_text()
+
+
+def test_a_stage_with_a_missing_or_changed_file_is_not_up_to_date(copy: Path) -> None:
+    before = results(copy / "runs" / "tiny")
+    next((copy / "runs" / "tiny" / "corpus").glob("train-*.parquet")).unlink()
+    (copy / "runs" / "tiny" / "tokenizer" / "tokenizer.json").write_text("{}")
+    _, err = pretrain(copy, "train", "tiny.yaml", "seed=7", status=2)
+    assert "runs/tiny/corpus is out of date; run `pretrain corpus tiny.yaml seed=7` first" in err
+    out, _ = pretrain(copy, "run", "tiny.yaml")
+    assert out.count("up to date") == 4
     assert results(copy / "runs" / "tiny") == before
 
 

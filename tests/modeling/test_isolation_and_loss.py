@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from pretraining.errors import TrainingError
+from pretraining.errors import ModelError
 from pretraining.modeling.isolation import leak, require_isolation
 from pretraining.modeling.loss import SummedLoss, chunk_rows, fuses, linear_nll
 from pretraining.objectives import DataCollatorForCausalLM
@@ -73,7 +73,7 @@ def test_the_default_of_transformers_leaks_and_is_caught(make_tiny_model: Any, m
     forward = model.forward
     monkeypatch.setattr(model, "forward", lambda **inputs: forward(**(inputs | {"use_cache": True})))
     assert leak(model) > 0.01
-    with pytest.raises(TrainingError, match="lets packed documents see each other"):
+    with pytest.raises(ModelError, match="lets packed documents see each other"):
         require_isolation(model)
 
 
@@ -81,7 +81,7 @@ def test_a_family_without_position_ids_is_refused(make_tiny_model: Any) -> None:
     from transformers import AutoConfig, AutoModelForCausalLM
 
     config = AutoConfig.for_model("bloom", vocab_size=320, hidden_size=16, n_layer=1, n_head=2)
-    with pytest.raises(TrainingError, match="bloom"):
+    with pytest.raises(ModelError, match="bloom"):
         require_isolation(AutoModelForCausalLM.from_config(config))
 
 

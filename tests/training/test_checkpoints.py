@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pretraining.errors import CheckpointError
+from pretraining.errors import CheckpointError, RunFolderError
 from pretraining.training.checkpoints import (
     TrainingState,
     complete_checkpoints,
@@ -63,9 +63,9 @@ def test_a_flipped_bit_is_found(tmp_path: Path) -> None:
 
 def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    with pytest.raises(CheckpointError, match=r"model\.hidden_size: 16 in the checkpoint, 32 now"):
+    with pytest.raises(RunFolderError, match=r"model\.hidden_size: 16 in the checkpoint, 32 now"):
         newest(tmp_path, IDENTITY | {"model.hidden_size": 32})
-    with pytest.raises(CheckpointError, match="new_key: nothing in the checkpoint, true now"):
+    with pytest.raises(RunFolderError, match="new_key: nothing in the checkpoint, true now"):
         newest(tmp_path, IDENTITY | {"new_key": True})
 
 

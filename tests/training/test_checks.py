@@ -164,3 +164,11 @@ def test_enough_tokens_for_epochs() -> None:
     assert "through the data 3 times" in finding.message
     assert findings("enough_tokens", {"duration": {"epochs": 3}}, max_epochs=3) == []
     assert findings("enough_tokens", {"duration": {"tokens": 100}}, available=(100, True)) == []
+
+
+def test_trackers_are_known_and_installed() -> None:
+    (finding,) = findings("trackers_usable", {"trackers": ["wandbb"]})
+    assert finding.path == "training.trackers[0]" and finding.hint == "did you mean wandb?"
+    (finding,) = findings("trackers_usable", {"trackers": ["swanlab"]})
+    assert "not installed" in finding.message and finding.fix == "pip install swanlab"
+    assert findings("trackers_usable", {}) == []

@@ -21,7 +21,7 @@ def test_the_log_line_says_where_the_run_stands() -> None:
     line = {"step": 20, "loss": 4.25, "learning_rate": 1e-3, "grad_norm": 0.5, "tokens_per_second": 8000.0}
     text = log_line(line | {"peak_share": 0.41}, steps=100, tokens_left=480_000)
     assert text == (
-        "step  20/100  loss 4.2500  lr 1.00e-03  grad 0.50  8,000 tok/s (41% of peak)  0.48 M tokens left  ETA 1:00"
+        "step  20/100  loss 4.2500  lr 1.00e-03  grad 0.50  8,000 tok/s (41% of peak)  480 k tokens left  ETA 1:00"
     )
     assert "peak" not in log_line(line | {"peak_share": None}, steps=100, tokens_left=1)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from pretraining.errors import DataError
+from pretraining.errors import ModelError
 from pretraining.modeling.config import ModelSection
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
         tokenizer: its length is the vocabulary size unless ``model.vocab_size`` says otherwise.
 
     Raises:
-        DataError: transformers refuses a value, or the vocabulary is smaller than the tokenizer.
+        ModelError: transformers refuses a value, or the vocabulary is smaller than the tokenizer.
     """
     from transformers import AutoConfig
 
@@ -31,13 +31,13 @@ def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
     try:
         config = AutoConfig.for_model(section.architecture, **keys)
     except (TypeError, ValueError, KeyError) as error:
-        raise DataError(f"model: transformers refuses this {section.architecture} config: {error}") from error
+        raise ModelError(f"model: transformers refuses this {section.architecture} config: {error}") from error
     except Exception as error:  # huggingface_hub's strict dataclasses raise their own family of errors
         if "strict" not in type(error).__name__.lower():
             raise
-        raise DataError(f"model: transformers refuses this {section.architecture} config: {error}") from error
+        raise ModelError(f"model: transformers refuses this {section.architecture} config: {error}") from error
     if config.vocab_size < len(tokenizer):
-        raise DataError(
+        raise ModelError(
             f"model.vocab_size = {config.vocab_size} is smaller than the tokenizer's {len(tokenizer)} tokens"
         )
     # A cache switches the isolation of packed documents off in silence (transformers 5.23, masking_utils).
@@ -46,16 +46,26 @@ def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
 
 
 def build_model(section: ModelSection, tokenizer: Any, *, seed: int) -> PreTrainedModel:
-    """A model in float32 with weights drawn from ``seed``: the same on every rank and every machine."""
+    """A model in float32 with weights drawn from ``seed``: the same on every rank and every machine.
+
+    Raises:
+        ModelError: transformers refuses the sizes or the attention implementation.
+    """
     import torch
     from transformers import AutoModelForCausalLM
 
     config = build_config(section, tokenizer)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model: PreTrainedModel = AutoModelForCausalLM.from_config(
-            config, attn_implementation=section.attn_implementation, dtype=torch.float32
-        )
+        try:
+            model: PreTrainedModel = AutoModelForCausalLM.from_config(
+                config, attn_implementation=section.attn_implementation, dtype=torch.float32
+            )
+        except (ImportError, ValueError) as error:
+            raise ModelError(
+                f"transformers cannot build this {section.architecture} with model.attn_implementation = "
+                f"{section.attn_implementation}: {str(error).splitlines()[0]} Try sdpa or eager, or other sizes."
+            ) from error
     return model
 
 

@@ -160,7 +160,8 @@ def heads_divide_width(model: ModelSection) -> Iterator[Finding]:
     width_key, heads_key = own_name(architecture, "hidden_size"), own_name(architecture, "num_attention_heads")
     free = "head_dim" in numbers and not divides_width_always(architecture)
     if width and heads and width % heads and not free:
-        below, above = width - width % heads, width + heads - width % heads
+        unit = 2 * heads  # an even size of each head, which rotary positions need
+        below, above = width - width % unit, width + unit - width % unit
         nearest = " or ".join(str(number) for number in (below, above) if number)
         yield Finding(
             path=f"model.{width_key}",

@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from pretraining.errors import TrainingError
+from pretraining.errors import ModelError
 
 _LENGTHS = (5, 9)
 
@@ -40,17 +40,15 @@ def require_isolation(model: Any) -> None:
     """Stop before the first step if documents in one row would see each other.
 
     Raises:
-        TrainingError: the architecture leaks, or takes no ``position_ids``.
+        ModelError: the architecture leaks, or takes no ``position_ids``.
     """
     name = f"{model.config.model_type} ({model.config._attn_implementation})"
     try:
         moved = leak(model)
     except TypeError as error:
-        raise TrainingError(
-            f"{name} takes no position_ids, so packed documents cannot be kept apart: {error}"
-        ) from error
+        raise ModelError(f"{name} takes no position_ids, so packed documents cannot be kept apart: {error}") from error
     if moved > 1e-6:
-        raise TrainingError(
+        raise ModelError(
             f"{name} lets packed documents see each other: changing one moved another's logits by {moved:.3g}. "
             "Training on such rows is not what the recipe says, so it is refused. Choose an architecture that "
             "isolates by position_ids (llama, qwen3, mistral, gpt2, ...)."

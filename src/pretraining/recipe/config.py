@@ -20,7 +20,7 @@ class Recipe(Section):
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]*$")
     """Name of the run: its folder is ``runs/<name>``."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, lt=2**63)
     """Everything that is drawn at random is drawn from this number."""
     corpus: CorpusSection
     """Raw text in, a clean, deduplicated dataset with a ledger out."""

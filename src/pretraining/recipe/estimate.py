@@ -1,4 +1,4 @@
-"""How many tokens there are to train on: counted once the batch plan exists, guessed from file sizes before."""
+"""How many tokens there are to train on: counted once the batch plan exists, bounded by file sizes before."""
 
 from __future__ import annotations
 
@@ -9,31 +9,32 @@ from pretraining.corpus.config import CorpusSection
 from pretraining.corpus.sources import COMPRESSIONS, source_files
 from pretraining.errors import DataError
 
-BYTES_PER_TOKEN = 4
-"""A usual figure for byte-pair encodings of English with some ten thousand tokens."""
-COMPRESSION = 3
-"""How much text a compressed byte holds."""
-
 
 def available_tokens(corpus: CorpusSection, base: Path, run_folder: Path) -> tuple[int, bool] | None:
     """Tokens of one pass over the training rows, and whether they were counted; None when nothing can be said.
 
+    Without a count it is the number of bytes, because a byte-level tokenizer makes at most one token of a byte:
+    how many it will make of which language is not known before. Compressed files say nothing.
+
     Args:
         base: folder that the sources' relative paths start from.
-        run_folder: ``runs/<name>``; its batch plan is exact, padding included.
+        run_folder: ``runs/<name>``; its batch plan is exact, padding included, unless a source is newer.
     """
-    counted = _planned(run_folder / "batches" / "plan.json")
-    if counted is not None:
-        return counted, True
-    size = 0
+    plan = run_folder / "batches" / "plan.json"
+    counted = _planned(plan)
+    made = plan.stat().st_mtime if counted is not None else 0.0
+    size, newest, packed = 0, 0.0, False
     for source in corpus.sources:
         try:
             for file in source_files(source, base):
-                packed = file.path.endswith((*COMPRESSIONS, ".parquet"))
-                size += file.size * (COMPRESSION if packed else 1)
+                packed |= file.path.endswith((*COMPRESSIONS, ".parquet"))
+                size += file.size
+                newest = max(newest, Path(file.path).stat().st_mtime)
         except (DataError, OSError):  # a rule of the corpus says what is wrong with it
             return None
-    return int(size * (1 - corpus.held_out)) // BYTES_PER_TOKEN, False
+    if counted is not None and made >= newest:
+        return counted, True
+    return None if packed else (size, False)
 
 
 def _planned(plan: Path) -> int | None:

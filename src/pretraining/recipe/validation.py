@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -110,6 +111,8 @@ def _wrong_type(kind: str, value: object) -> tuple[str, str]:
 
 def _named(value: object) -> str:
     names = {type(None): "nothing", bool: "true or false", int: "a whole number", float: "a number with a point"}
+    if isinstance(value, float) and not math.isfinite(value):
+        return "infinity" if math.isinf(value) else "not a number"
     return {**names, str: "text", list: "a list", dict: "a map"}.get(type(value), type(value).__name__)
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pretraining.errors import CheckpointError
+from pretraining.errors import CheckpointError, RunFolderError
 
 _MANIFEST = "manifest.json"
 
@@ -64,6 +64,8 @@ def write_checkpoint(folder: Path, state: TrainingState, model: dict[str, Any], 
     temporary.mkdir(parents=True)
     save_file(model, temporary / "model.safetensors", metadata={"format": "pt"})
     save_file(optimizer, temporary / "optimizer.safetensors")
+    for path in temporary.iterdir():
+        path.chmod(0o644)  # safetensors writes files that only their owner may read
     (temporary / "state.json").write_text(json.dumps(vars(state), indent=2) + "\n", "utf-8")
     files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(temporary.iterdir())}
     (temporary / _MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n", "utf-8")
@@ -101,7 +103,7 @@ def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
     """The newest complete checkpoint of this very training, if there is one.
 
     Raises:
-        CheckpointError: the checkpoints belong to another training; the message lists what differs.
+        RunFolderError: the checkpoints belong to another training; the message lists what differs.
     """
     complete = complete_checkpoints(folder)
     if not complete:
@@ -110,10 +112,10 @@ def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
     different = [
         f"  {key}: {_text(saved.get(key))} in the checkpoint, {_text(identity.get(key))} now"
         for key in sorted(saved.keys() | identity.keys())
-        if saved.get(key) != identity.get(key)
+        if saved.get(key) != identity.get(key) and ("data.plan" in identity or not key.startswith("data."))
     ]
     if different:
-        raise CheckpointError(
+        raise RunFolderError(
             f"{complete[-1]} belongs to another training:\n" + "\n".join(different) + "\n"
             "Give the recipe another name, restore those values, or move the checkpoints folder away."
         )

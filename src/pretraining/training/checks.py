@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import importlib.util
 import math
 from collections.abc import Iterator
 
@@ -158,7 +160,7 @@ def enough_tokens(
         needed = duration.amount * (training.batch_tokens if duration.unit == "steps" else 1)
         epochs, slack = needed / available, 1.0 if counted else ESTIMATE_SLACK
         about = f": {needed:,.0f} tokens of {available:,}"
-        about += "" if counted else ", which is an estimate from the size of the source files"
+        about += "" if counted else ", counting every byte of the sources as one"
     else:
         return
     if epochs > allowed * slack:
@@ -168,6 +170,29 @@ def enough_tokens(
             message=f"this goes through the data {rounded:g} times, and batches.max_epochs is {allowed:g}{about}",
             fix=f"train for less, add text to the corpus, or set batches.max_epochs to {rounded:g} or more",
         )
+
+
+TRACKERS = {
+    **{name: name for name in ("aim", "wandb", "trackio", "comet_ml", "mlflow", "clearml", "dvclive", "swanlab")},
+    "tensorboard": "tensorboard",
+}
+"""Name of each tracker of accelerate 1.15 and the module that it needs."""
+
+
+def trackers_usable(training: TrainingSection) -> Iterator[Finding]:
+    """Every tracker is one that accelerate knows, and installed."""
+    for number, name in enumerate(training.trackers):
+        path = f"training.trackers[{number}]"
+        if name not in TRACKERS:
+            near = difflib.get_close_matches(name, TRACKERS, n=1)
+            yield Finding(
+                path,
+                "accelerate has no such tracker",
+                f"choose among {', '.join(sorted(TRACKERS))}",
+                f"did you mean {near[0]}?" if near else "",
+            )
+        elif importlib.util.find_spec(TRACKERS[name]) is None:
+            yield Finding(path, "this tracker is not installed: nothing would be tracked", f"pip install {name}")
 
 
 RULES = [
@@ -212,5 +237,11 @@ RULES = [
         says="The training does not see the data more often than `batches.max_epochs`.",
         why="Repeating a small corpus many times is memorising it, and should be a decision.",
         check=enough_tokens,
+    ),
+    Rule(
+        id="trackers_usable",
+        says="Every tracker is one of accelerate's and is installed.",
+        why="accelerate only warns, and days later there is nothing to look at.",
+        check=trackers_usable,
     ),
 ]

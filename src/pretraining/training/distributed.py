@@ -61,6 +61,8 @@ def check_ranks(launched: int, counted: int) -> None:
     to be alone; all of them would train on all the data.
     """
     if launched > 1 and counted != launched:
+        if int(os.environ.get("RANK", "0")):
+            raise SystemExit(1)  # the first rank says it for all
         raise TrainingError(
             f"the launcher started {launched} processes, but accelerate counts {counted}: each would train a copy of "
             "the model alone. Choose an accelerate config for this machine: accelerate_configs/cpu.yaml for one CPU "

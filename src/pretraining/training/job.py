@@ -30,11 +30,11 @@ class Job:
         """Samples of one global batch."""
         return self.training.batch_tokens // self.batches.sequence_length
 
-    def identity(self, *, plan: str, tokenizer: str) -> dict[str, Any]:
+    def identity(self, *, plan: str | None, tokenizer: str | None) -> dict[str, Any]:
         """Everything that decides what the weights will be; what does not (micro-batch, logging, ranks) is left out.
 
         Args:
-            plan, tokenizer: fingerprints of the data.
+            plan, tokenizer: fingerprints of the data; None while it is not made yet.
         """
         training = self.training.model_dump(
             mode="json", include={"duration", "batch_tokens", "optimizer", "schedule", "max_grad_norm"}
@@ -45,7 +45,7 @@ class Job:
             "objective": self.objective.model_dump(mode="json"),
             "model": self.model.model_dump(mode="json"),
             "training": training,
-            "data": {"plan": plan, "tokenizer": tokenizer},
+            "data": {"plan": plan, "tokenizer": tokenizer} if plan else {},
         }
         return _flat(nested)
 

@@ -54,8 +54,13 @@ def log_line(line: dict[str, Any], *, steps: int, tokens_left: int) -> str:
         f"step {line['step']:>{len(str(steps))}}/{steps}  loss {line['loss']:.4f}  lr {line['learning_rate']:.2e}  "
         f"grad {line['grad_norm']:.2f}  {speed:,.0f} tok/s"
         + (f" ({peak:.0%} of peak)" if peak is not None else "")
-        + f"  {tokens_left / 1e6:.2f} M tokens left  ETA {clock(tokens_left / speed)}"
+        + f"  {short(tokens_left)} tokens left  ETA {clock(tokens_left / speed)}"
     )
+
+
+def short(count: float) -> str:
+    """``1.79 M``, ``820 k``, ``96``."""
+    return f"{count / 1e6:.2f} M" if count >= 1e6 else f"{count / 1e3:.0f} k" if count >= 1e3 else f"{count:.0f}"
 
 
 def clock(seconds: float) -> str:

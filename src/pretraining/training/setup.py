@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from pretraining.batching.loader import GlobalBatches, Samples
 from pretraining.batching.plan import load_plan, make_plan
-from pretraining.errors import DataError
+from pretraining.errors import DataError, ModelError
 from pretraining.modeling.build import build_model, count_parameters, training_flops_per_token
 from pretraining.modeling.isolation import require_isolation
 from pretraining.modeling.loss import SummedLoss, fuses
@@ -149,7 +149,7 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
 
     Raises:
         DataError: a file of an earlier stage is missing, or the batch does not divide among the ranks.
-        TrainingError: the architecture would let packed documents see each other.
+        ModelError: the architecture would let packed documents see each other.
     """
     from transformers import AutoTokenizer
 
@@ -160,6 +160,8 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
     samples = Samples(store, plan, seed=job.seed)
     collator = make_collator(job.objective, tokenizer, sequence_length=job.batches.sequence_length, seed=job.seed)
     model = build_model(job.model, tokenizer, seed=job.seed)
+    if job.model.attn_implementation == "flex_attention" and accelerator.device.type == "cpu":
+        raise ModelError("model.attn_implementation = flex_attention has no backward pass on a CPU; use sdpa")
     require_isolation(model)
     if job.training.gradient_checkpointing:
         model.gradient_checkpointing_enable()

@@ -59,9 +59,11 @@ def test_a_wrong_recipe_names_file_line_value_and_cure(here: Path, old: str, new
 def test_all_problems_come_at_once(here: Path) -> None:
     path = here / "tiny.yaml"
     text = path.read_text().replace("hidden_size: 16", "hiden_size: 16").replace("path: texts", "path: nowhere")
+    text = text.replace("min_characters: 20", "min_charcters: 20").replace("held_out: 0.1", "held_out: ten")
     path.write_text(text.replace("batch_tokens: 128", "batch_tokens: 100"))
     status, _, err = run("run", "tiny.yaml")
-    assert status == 2 and all(word in err for word in ("hiden_size", "nowhere", "batch_tokens"))
+    assert status == 2 and "5 problems in the recipe" in err
+    assert all(word in err for word in ("hiden_size", "nowhere", "batch_tokens", "min_characters", "held_out"))
 
 
 def test_missing_recipe_and_bad_arguments(here: Path) -> None:

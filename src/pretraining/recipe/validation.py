@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import functools
 import math
 from collections.abc import Callable
 from typing import Any
@@ -30,9 +32,26 @@ def validate(tree: Node) -> tuple[Recipe | None, dict[str, Section], list[Proble
         try:
             given = data.get(name) if isinstance(data, dict) else None
             sections[name] = kind.model_validate(given) if name in tree.items else field.get_default()
-        except ValidationError:
-            continue
+        except ValidationError as error:
+            if name == "corpus":  # whether its sources exist has nothing to do with a wrong key elsewhere in it
+                sections[name] = _without_mistakes(kind, given, error, tree)
     return None, {name: section for name, section in sections.items() if isinstance(section, Section)}, problems
+
+
+def _without_mistakes(kind: type[Section], given: Any, error: ValidationError, tree: Node) -> Section | None:
+    """The section without the keys that are wrong, where that leaves a valid one."""
+    data = copy.deepcopy(given)
+    for each in reversed(error.errors(include_url=False)):
+        *parents, last = plain_path(("corpus", *each["loc"]), tree)[1:] or ("",)
+        try:
+            place = functools.reduce(lambda value, key: value[key], parents, data)
+            del place[last]
+        except (KeyError, IndexError, TypeError):
+            return None
+    try:
+        return kind.model_validate(data)
+    except ValidationError:
+        return None
 
 
 def _problem(error: Any, tree: Node) -> Problem:

@@ -128,7 +128,7 @@ def test_model_sizes_positive(architecture: str, key: str) -> None:
 def test_heads_divide_width() -> None:
     (finding,) = findings("heads_divide_width", hidden_size=250, num_attention_heads=4)
     assert finding.message == "num_attention_heads = 4 does not divide hidden_size = 250"
-    assert finding.fix == "set hidden_size to 248 or 252, or num_attention_heads to a divisor of 250"
+    assert finding.fix == "set hidden_size to 248 or 256, or num_attention_heads to a divisor of 250"
 
 
 def test_heads_divide_width_by_the_architectures_names() -> None:

@@ -150,9 +150,9 @@ def test_enough_tokens_of_a_counted_corpus() -> None:
     assert findings("enough_tokens", {}, available=(40_000, True), max_epochs=2.56) == []
 
 
-def test_an_estimate_may_be_wrong_by_half() -> None:
+def test_a_bound_may_be_passed_by_half() -> None:
     (finding,) = findings("enough_tokens", {}, available=(68_000, False))
-    assert "an estimate from the size of the source files" in finding.message
+    assert "counting every byte of the sources as one" in finding.message
     assert findings("enough_tokens", {}, available=(69_000, False)) == []
     assert findings("enough_tokens", {}, available=(69_000, True))
     assert findings("enough_tokens", {}) == []  # nothing is known

@@ -129,6 +129,13 @@ def test_killed_anywhere_it_ends_the_same(finished: Path, workplace: Path, attem
     assert results(workplace / "runs" / "tiny") == results(finished / "runs" / "tiny")
 
 
+def test_divergence_stops_and_saves_nothing(workplace: Path) -> None:
+    overrides = ["training.optimizer.learning_rate=1e30", "training.schedule.warmup.steps=0"]
+    _, err = pretrain(workplace, "run", "tiny.yaml", *overrides, status=1)
+    assert "nothing of it is saved" in err and "Lower training.optimizer.learning_rate" in err
+    assert "Traceback" not in err and not (workplace / "runs" / "tiny" / "model").exists()
+
+
 def test_two_commands_in_one_folder(copy: Path) -> None:
     from pretraining.manifests import run_lock
 

@@ -46,7 +46,7 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
             rate = set_learning_rate(setup.optimizers, setup.schedule(step))
             loss, norm = update(setup, micro_batches, targets, step)
             if not torch.isfinite(torch.tensor([loss, norm])).all():
-                raise TrainingError(not_finite(step + 1, loss, norm, state.step))
+                raise TrainingError(not_finite(step + 1, loss, norm))
 
             state.step, state.seconds = step + 1, before + meter.total
             state.samples += job.batch_samples

@@ -88,7 +88,7 @@ def matmul_peak(device: torch.device, dtype: torch.dtype, *, seconds: float = 0.
     return best
 
 
-def not_finite(step: int, loss: float, norm: float, saved: int) -> str:
+def not_finite(step: int, loss: float, norm: float) -> str:
     """The message when training has diverged."""
     return (
         f"step {step}: the loss is {loss} and the gradient norm {norm}; nothing of it is saved. "

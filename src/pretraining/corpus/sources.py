@@ -7,63 +7,68 @@ import glob
 import importlib.metadata
 import importlib.util
 import os
-from dataclasses import dataclass
-from pathlib import Path
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from pathlib import Path, PurePosixPath
 
-from pretraining.corpus.config import PackageSource, ParquetSource, Source, TextSource
-from pretraining.errors import DataError
+from pretraining.corpus.reading.programming import is_license, programming_language
+from pretraining.corpus.reading.remote import filesystem, is_url, url_files
+from pretraining.corpus.reading.source_file import COMPRESSIONS, SourceError, SourceFile
+from pretraining.corpus.sections.sources import CodeSource, HuggingFaceSource, PackageSource, PathSource, Source
 
-COMPRESSIONS = (".gz", ".zst")
-SUFFIXES = {"text": (".txt", ".md"), "jsonl": (".jsonl", ".ndjson"), "parquet": (".parquet",)}
-"""What is taken from a folder; a glob takes whatever it matches."""
+__all__ = ["COMPRESSIONS", "SourceError", "SourceFile", "source_files", "source_name"]
 
-
-@dataclass(frozen=True)
-class SourceFile:
-    """One file of a source. ``relative`` is its path below the root of the source, with ``/``; ``size`` is in bytes."""
-
-    source: str
-    path: str
-    relative: str
-    size: int
-
-
-class SourceError(DataError):
-    """A source that cannot be read at all: what is wrong, what to do, and perhaps what was meant."""
-
-    def __init__(self, message: str, fix: str, hint: str = "", key: str = "path") -> None:
-        self.message, self.fix, self.hint, self.key = message, fix, hint, key
-        super().__init__("\n".join(f"{'    ' if i else ''}{x}" for i, x in enumerate((message, hint, fix)) if x))
+ENDINGS = {
+    "package": (".txt", ".md"),
+    "text": (".txt", ".md"),
+    "markdown": (".md", ".markdown"),
+    "html": (".html", ".htm", ".xhtml"),
+    "warc": (".warc", ".arc", ".wet"),
+    "jsonl": (".jsonl", ".ndjson"),
+    "csv": (".csv", ".tsv"),
+    "parquet": (".parquet",),
+    "arrow": (".arrow", ".arrows", ".feather", ".ipc"),
+    "code": (),
+}
+"""What is taken from a folder or a zip archive; a glob takes whatever it matches."""
 
 
 def source_name(source: Source) -> str:
-    """The source's name: as given, else the package's, else the file's (or folder's) without suffixes."""
+    """The source's name: as given, else the package's, else the file's (or folder's) without endings."""
     if source.name is not None:
         return source.name
     if isinstance(source, PackageSource):
         return source.package
+    if isinstance(source, HuggingFaceSource):
+        return source.path.rstrip("/").rpartition("/")[2]
     path = Path(source.path)
     while glob.has_magic(path.name):
         path = path.parent
     name = path.name
-    for suffix in (*COMPRESSIONS, *SUFFIXES[source.type]):
-        name = name.removesuffix(suffix)
+    for ending in (".zip", *COMPRESSIONS, *ENDINGS[source.type]):
+        name = name.removesuffix(ending)
     return name or source.type
 
 
 def source_files(source: Source, base: Path) -> list[SourceFile]:
-    """The files of a source, sorted by their path below its root.
+    """The files of a source, sorted by their path below its root; those inside zip archives one by one.
 
     Args:
         base: folder that relative paths start from (the recipe's).
 
     Raises:
-        SourceError: the source does not exist, no file matches, all files are empty, or the package is
+        SourceError: the source does not exist, no file matches, all files are empty, or a package is
             missing or of another version.
     """
-    root, paths = _package_files(source) if isinstance(source, PackageSource) else _path_files(source, base)
-    name = source_name(source)
-    files = sorted((_source_file(name, root, path) for path in paths), key=lambda file: file.relative)
+    if isinstance(source, HuggingFaceSource):
+        from pretraining.corpus.reading.hub import hub_files
+
+        return hub_files(source, source_name(source), base)
+    root, files = _found(source, base)
+    if isinstance(source, CodeSource):
+        files = _code_files(files, source, root)
+    files = sorted(files, key=lambda file: file.relative)
     if not any(file.size for file in files):
         key = "files" if isinstance(source, PackageSource) else "path"
         what = f"{files[0].path} is" if len(files) == 1 else f"all {len(files)} files of {root} are"
@@ -71,10 +76,109 @@ def source_files(source: Source, base: Path) -> list[SourceFile]:
     return files
 
 
+def _found(source: PackageSource | PathSource, base: Path) -> tuple[str, list[SourceFile]]:
+    name = source_name(source)  # type: ignore[arg-type]  # every PathSource is one of the union
+    if isinstance(source, PathSource) and is_url(source.path):
+        root, urls = url_files(source.path, (*_endings(source), ".zip"))
+        files = [SourceFile(name, url, relative, size) for url, relative, size in urls]
+    else:
+        folder, paths = _package_files(source) if isinstance(source, PackageSource) else _path_files(source, base)
+        root, files = str(folder), [_source_file(name, folder, path) for path in paths]
+    zips = [file for file in files if file.path.lower().endswith(".zip")]
+    if not zips:
+        return root, files
+    wanted = _wanted(source)
+    files = [file for file in files if file not in zips] + [m for file in zips for m in _members(file, wanted)]
+    if not files:
+        endings = " or ".join(_endings(source)) or "source code"
+        raise SourceError(f"no {endings} file in {zips[0].path}", "unpack it and give a glob, or correct `path`")
+    return root, files
+
+
+def _endings(source: PackageSource | PathSource) -> tuple[str, ...]:
+    """Endings of names that are taken from a folder; an empty one takes all."""
+    if isinstance(source, CodeSource):
+        return ("",)
+    wanted = ENDINGS[source.type]
+    if source.type in ("parquet", "arrow"):  # they compress inside
+        return tuple(wanted)
+    return (*wanted, *(ending + compression for ending in wanted for compression in COMPRESSIONS))
+
+
+def _wanted(source: PackageSource | PathSource) -> Callable[[str], bool]:
+    endings = _endings(source)
+    return lambda name: name.lower().endswith(endings)
+
+
 def _source_file(name: str, root: Path, path: Path) -> SourceFile:
     # A file name need not be valid Unicode, but an id must be.
     relative = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
     return SourceFile(source=name, path=str(path), relative=relative, size=path.stat().st_size)
+
+
+def _members(file: SourceFile, wanted: Callable[[str], bool]) -> Iterator[SourceFile]:
+    """The files inside a zip archive; the archive itself where it is damaged, so that it is counted when it is read."""
+    try:
+        opened = file.path
+        if is_url(opened):
+            fs, path = filesystem(opened)
+            opened = fs.open(path)
+        with zipfile.ZipFile(opened) as archive:
+            members = archive.infolist()
+    except (zipfile.BadZipFile, OSError):
+        yield file
+        return
+    for member in members:
+        parts = member.filename.split("/")
+        if member.is_dir() or parts[0] == "__MACOSX" or any(part.startswith(".") for part in parts):
+            continue
+        if wanted(member.filename):
+            relative = f"{file.relative}!{member.filename}"
+            yield replace(file, relative=relative, member=member.filename, size=member.compress_size)
+
+
+def _code_files(files: Iterable[SourceFile], source: CodeSource, root: str) -> list[SourceFile]:
+    """Those whose name is that of source code, outside of skipped folders, each with its nearest licence text."""
+    files = [
+        f for f in files if not set(PurePosixPath(f.relative.replace("!", "/")).parts[:-1]) & {*source.skip_folders}
+    ]
+    licenses = {} if is_url(root) else _local_licenses(Path(root), files)  # (archive, folder) -> path or member
+    for file in sorted(files, key=lambda file: file.relative):
+        if is_license(file.relative):
+            licenses.setdefault(_place(file), file.name)
+    chosen = source.programming_languages
+    code = []
+    for file in files:
+        language = programming_language(file.relative)
+        if language is not None and (chosen is None or language in chosen):
+            code.append(replace(file, license_file=_nearest(licenses, file)))
+    if not code:
+        what = " or ".join(chosen) if chosen else "source code"
+        raise SourceError(f"no {what} in {root}", "correct `path` or `programming_languages`")
+    return code
+
+
+def _local_licenses(root: Path, files: Iterable[SourceFile]) -> dict[tuple[str, str], str]:
+    """Those beside and above the files, which a glob does not match."""
+    folders = {folder for file in files if not file.member for folder in PurePosixPath(file.relative).parents}
+    licenses = {}
+    for folder in folders:
+        path = root / folder
+        if names := sorted(name for name in os.listdir(path) if is_license(name)) if path.is_dir() else []:
+            licenses["", str(folder)] = str(path / names[0])
+    return licenses
+
+
+def _place(file: SourceFile) -> tuple[str, str]:
+    return (file.path if file.member else "", str(PurePosixPath(file.member or file.relative).parent))
+
+
+def _nearest(licenses: dict[tuple[str, str], str], file: SourceFile) -> str | None:
+    archive, folder = _place(file)
+    for parent in (PurePosixPath(folder), *PurePosixPath(folder).parents):
+        if found := licenses.get((archive, str(parent))):
+            return found
+    return None
 
 
 def _package_files(source: PackageSource) -> tuple[Path, list[Path]]:
@@ -129,8 +233,7 @@ def _check_version(source: PackageSource) -> None:
         )
 
 
-def _path_files(source: Source, base: Path) -> tuple[Path, list[Path]]:
-    assert not isinstance(source, PackageSource)
+def _path_files(source: PathSource, base: Path) -> tuple[Path, list[Path]]:
     path = base / Path(source.path).expanduser()
     if path.is_file():
         return path.parent, [path]
@@ -140,7 +243,7 @@ def _path_files(source: Source, base: Path) -> tuple[Path, list[Path]]:
         raise SourceError(
             f"{path} does not exist",
             f"correct `path` (relative paths start from the folder of the recipe, {base})",
-            hint=_near_miss(path),
+            hint=near_miss(path),
         )
     root = path
     while glob.has_magic(str(root.relative_to(base) if root.is_relative_to(base) else root)):
@@ -148,31 +251,33 @@ def _path_files(source: Source, base: Path) -> tuple[Path, list[Path]]:
     paths = [p for p in root.glob(path.relative_to(root).as_posix()) if p.is_file()] if root.is_dir() else []
     if not paths:
         missing = "" if root.is_dir() else f": {root} does not exist"
-        raise SourceError(f"no file matches {path}{missing}", "correct the glob in `path`", hint=_near_miss(root))
+        raise SourceError(f"no file matches {path}{missing}", "correct the glob in `path`", hint=near_miss(root))
     return root, paths
 
 
-def _folder_files(folder: Path, source: TextSource | ParquetSource | Source) -> list[Path]:
-    wanted = SUFFIXES[source.type]
-    endings = tuple(wanted) if source.type == "parquet" else (*wanted, *(w + c for w in wanted for c in COMPRESSIONS))
-    visible = [
-        p
-        for p in folder.rglob("*")
-        if not any(part.startswith(".") for part in p.relative_to(folder).parts) and p.is_file()
-    ]
+def _folder_files(folder: Path, source: PathSource) -> list[Path]:
+    visible = list(_visible(folder, set(source.skip_folders) if isinstance(source, CodeSource) else set()))
+    endings = (*_endings(source), ".zip")
     paths = [path for path in visible if path.name.lower().endswith(endings)]
     if not paths:
         others = sorted({path.suffix for path in visible if path.suffix})[:5]
         hint = f"it holds {', '.join(others)} files" if others else "it holds no files"
+        wanted = " or ".join(ENDINGS[source.type]) or "source code"
         raise SourceError(
-            f"no {' or '.join(wanted)} file in {folder}",
+            f"no {wanted} file in {folder}",
             "correct `path`, or give a glob that names the files, like `folder/**/*.html`",
             hint=hint,
         )
     return paths
 
 
-def _near_miss(path: Path) -> str:
+def _visible(folder: Path, skipped: set[str]) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith(".") and name not in skipped]
+        yield from (path for n in names if not n.startswith(".") and (path := Path(root, n)).is_file())
+
+
+def near_miss(path: Path) -> str:
     """ "did you mean" among the neighbours of a path that does not exist."""
     try:
         names = os.listdir(path.parent)

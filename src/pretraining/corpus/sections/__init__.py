@@ -1,0 +1,1 @@
+"""The sections of ``corpus``: sources and steps. Nothing heavier than pydantic is imported here."""

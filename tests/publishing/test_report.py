@@ -67,7 +67,7 @@ CHANGES: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("evaluation/results.json", ("held_out", "bits_per_byte"), 1.2345, "bits per byte, held out 1.234"),
     ("evaluation/results.json", ("yardsticks", 2, "bits_per_byte"), 2.7182, "xz -9e 2.718"),
     ("corpus/ledger.json", ("documents", "kept"), 98_765, "98,765"),
-    ("corpus/ledger.json", ("steps", 3, "removed", "symbols", "bytes"), 77_123, "77,123"),
+    ("corpus/ledger.json", ("steps", 3, "removed", "too_few_words", "bytes"), 77_123, "77,123"),
     ("tokens/report.json", ("sources", "letters", "bytes_per_token"), 5.67, "5.67"),
     ("batches/plan.json", ("padding",), 13_579, "13,579 are padding"),
     ("manifest.json", ("stages", "train", "seconds"), 3725, "train 1 h 02 min"),
@@ -170,9 +170,25 @@ def test_optional_parts_may_be_missing(run: Path, tmp_path: Path) -> None:
     assert page.count("<svg") == 5
 
 
-def test_rules_that_removed_nothing_are_muted(page: str) -> None:
-    assert '<tr class="reason zero"><td class="name">too_long</td>' in page
+def test_reasons_that_removed_nothing_are_counted(page: str) -> None:
     assert '<tr class="reason"><td class="name">too_short</td>' in page
+    assert '<td class="name">too_long</td>' not in page
+    assert "3 more reasons removed nothing" in page
+
+
+@pytest.mark.usefixtures("without_curves")
+def test_the_report_of_the_corpus_is_linked_if_it_is_there(run: Path, tmp_path: Path, page: str) -> None:
+    assert "corpus/report.html" not in page
+    (run / "corpus" / "report.html").write_text("<!DOCTYPE html>")
+    assert '<a href="corpus/report.html">corpus/report.html</a>' in report(run, tmp_path)
+
+
+@pytest.mark.usefixtures("without_curves")
+def test_personal_data_of_removed_documents_is_masked(run: Path, tmp_path: Path) -> None:
+    sample = {"id": "a", "text": "Write to jane.doe@harbour-mail.com today."}
+    (run / "corpus" / "removed" / "length-too_short.jsonl").write_text(json.dumps(sample) + "\n")
+    page = report(run, tmp_path)
+    assert "Write to [EMAIL_ADDRESS] today." in page and "jane.doe" not in page
 
 
 @pytest.mark.usefixtures("without_curves")

@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullLocator
 
-from pretraining.publishing import formats
+from pretraining import formats
 
 # Okabe and Ito (2008): told apart with every kind of colour vision, and in grey.
 BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#C3C7CD", "#33373D"

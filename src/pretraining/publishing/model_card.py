@@ -8,9 +8,9 @@ from typing import Any
 
 import yaml
 
-from pretraining.publishing import formats
+from pretraining import formats
 from pretraining.publishing.run_folder import Json, Run, read_run
-from pretraining.publishing.templating import render
+from pretraining.templating import render
 
 
 def write_model_card(run: Path, output_md: Path) -> None:
@@ -21,6 +21,7 @@ def write_model_card(run: Path, output_md: Path) -> None:
     """
     facts = read_run(run)
     card = render(
+        "publishing",
         "model_card.md.j2",
         run=facts,
         front_matter=front_matter(facts),

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from pretraining.publishing.run_folder import Run, read_run, removed_samples
-from pretraining.publishing.templating import render
+from pretraining.templating import render
 
+CORPUS_REPORT = "corpus/report.html"
 UNREADABLE = 20
 """Unreadable records that the report lists; the ledger has more."""
 
@@ -22,17 +23,26 @@ def write_report(run: Path, output_html: Path) -> None:
 
     facts = read_run(run)
     html = render(
+        "publishing",
         "report.html.j2",
         run=facts,
         held_out=facts.results["held_out"],
         yardsticks=facts.results.get("yardsticks", []),
         samples=facts.results.get("samples", []),
-        removed=removed_samples(run),
+        removed={name: list(map(_masked, samples)) for name, samples in removed_samples(run).items()},
+        silent=sum(not amount["documents"] for step in facts.ledger["steps"] for amount in step["removed"].values()),
+        corpus_report=CORPUS_REPORT if (run / CORPUS_REPORT).is_file() else None,
         unreadable=facts.ledger["unreadable"][:UNREADABLE],
         figures={name: Markup(svg) for name, svg in _figures(facts).items()},  # escaped where it is made
         curves=[Markup(svg) for svg in _curves(facts)],
     )
     output_html.write_text(html, "utf-8")
+
+
+def _masked(sample: dict[str, Any]) -> dict[str, Any]:
+    from pretraining.corpus.report.samples import masked
+
+    return {**sample, "text": masked(sample.get("text") or "")}
 
 
 def _figures(run: Run) -> dict[str, str]:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pretraining.publishing import formats
+from pretraining import formats
 
 
 @pytest.mark.parametrize(

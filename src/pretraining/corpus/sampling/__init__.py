@@ -1,0 +1,1 @@
+"""The steps that choose, join and vary documents."""

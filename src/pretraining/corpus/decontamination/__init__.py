@@ -1,0 +1,1 @@
+"""Keeping benchmarks out of the training data."""

@@ -1,0 +1,1 @@
+"""Which documents, and which parts of documents, are copies."""

@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from pretraining.errors import RunFolderError
 from pretraining.manifests import (
     digest,
-    files_digest,
     folder_digest,
     hardware,
     new_folder,
@@ -54,15 +53,6 @@ def test_folder_digest_sees_names_and_contents_but_not_the_manifest(tmp_path: Pa
     changed = folder_digest(tmp_path)
     (tmp_path / "sub" / "a").rename(tmp_path / "sub" / "b")
     assert len({before, changed, folder_digest(tmp_path)}) == 3
-
-
-def test_sources_are_told_apart_by_size_and_time(tmp_path: Path) -> None:
-    path = tmp_path / "a.txt"
-    path.write_text("one")
-    before = files_digest([("s/a.txt", str(path))])
-    assert files_digest([("s/a.txt", str(path))]) == before
-    os.utime(path, ns=(1, 1))
-    assert files_digest([("s/a.txt", str(path))]) != before
 
 
 def test_only_one_command_at_a_time(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ import json
 import os
 import platform
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -32,7 +32,12 @@ def digest(data: Any) -> str:
 def code_digest(rooms: tuple[str, ...]) -> str:
     """Digest of the source files of some rooms, so that a stage runs again when its code changed."""
     package = Path(__file__).parent
-    files = sorted(path for room in rooms for path in (package / room).rglob("*.py") if path.name != "checks.py")
+    files = sorted(
+        path
+        for room in rooms
+        for path in (package / room).rglob("*.py")
+        if "checks" not in (path.stem, path.parent.name)
+    )
     return digest([[path.relative_to(package).as_posix(), _sha256(path)] for path in files])
 
 
@@ -159,8 +164,3 @@ def run_lock(run: Path) -> Iterator[int]:
         yield handle
     finally:
         os.close(handle)
-
-
-def files_digest(files: Sequence[tuple[str, str]]) -> str:
-    """Digest of files outside the run folder, as (name, path), by size and time of change: they may be terabytes."""
-    return digest([[name, os.stat(path).st_size, os.stat(path).st_mtime_ns] for name, path in files])

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import ast
+import functools
+import inspect
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
@@ -11,9 +15,27 @@ from pydantic import BaseModel, ConfigDict, model_validator
 class Section(BaseModel):
     """A part of the recipe: frozen, and strict, so that ``ture`` is never ``False`` and no key is swallowed."""
 
-    model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@functools.cache
+def help_texts(kind: type[Section]) -> dict[str, str]:
+    """The docstring beside each key of a section, its bases' included.
+
+    Read from the source when it is asked for: pydantic's ``use_attribute_docstrings`` does the same while the classes
+    are made, which would be a third of the time of ``pretrain check``.
+    """
+    found: dict[str, str] = {}
+    for base in reversed(kind.__mro__):
+        if not (issubclass(base, Section) and base is not Section):
+            continue
+        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(base))).body
+        assert isinstance(tree, ast.ClassDef)
+        for statement, after in zip(tree.body, tree.body[1:], strict=False):
+            match statement, after:
+                case ast.AnnAssign(target=ast.Name(id=key)), ast.Expr(value=ast.Constant(value=str(text))):
+                    found[key] = inspect.cleandoc(text)
+    return found
 
 
 UNITS = ("tokens", "steps", "epochs", "hours", "tokens_per_parameter")

@@ -23,7 +23,6 @@ from pretraining.manifests import (
     MANIFEST,
     code_digest,
     digest,
-    files_digest,
     folder_digest,
     hardware,
     new_folder,
@@ -79,12 +78,16 @@ class Run:
             value.pop(last, None)
         return {key: functools.reduce(lambda value, part: value[part], key.split("."), resolved) for key in keys}
 
-    def sources(self) -> list[tuple[str, str]]:
-        """(name, path) of every source file."""
-        from pretraining.corpus.sources import source_files
+    def corpus_inputs(self) -> str:
+        """Digest of the source files, the files that steps name, and the room's code."""
+        from pretraining.corpus.inputs import input_state
 
-        corpus, base = self.loaded.recipe.corpus, self.loaded.base
-        return [(f"{f.source}/{f.relative}", f.path) for source in corpus.sources for f in source_files(source, base)]
+        return digest([input_state(self.loaded.recipe.corpus, self.loaded.base), code_digest(("corpus",))])
+
+    @property
+    def corpus_work(self) -> Path:
+        """Where a build of the corpus that was stopped goes on, and measurements are kept."""
+        return self.folder / "corpus.work"
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,7 @@ class Stage:
                 "stage": self.name,
                 "section": run.section(*self.keys),
                 "inputs": {name: output_digest(run, BY_NAME[name]) for name in self.inputs},
-                "sources": files_digest(run.sources()) if self.name == "corpus" else None,
+                "sources": run.corpus_inputs() if self.name == "corpus" else None,
                 "code": code_digest(self.rooms),
             }
         )
@@ -175,6 +178,10 @@ def run_stage(run: Run, stage: Stage, say: Callable[[str], None]) -> None:
         with new_folder(run.folder / stage.folder) as output:
             summary = stage.make(run, output)
             write_manifest(run, stage, output, seconds=time.perf_counter() - start, summary=summary)
+    if stage.name == "corpus":
+        from pretraining.corpus.build import tidy
+
+        tidy(run.loaded.recipe.corpus, run.corpus_work)
     record(run)
     say(f"{stage.name:<10} {summary}  ({time.perf_counter() - start:.1f} s)")
 
@@ -241,7 +248,14 @@ def record(run: Run) -> None:
 def _corpus(run: Run, output: Path) -> str:
     from pretraining.corpus.build import build_corpus
 
-    ledger = build_corpus(run.loaded.recipe.corpus, output, base=run.loaded.base, progress=run.progress)
+    ledger = build_corpus(
+        run.loaded.recipe.corpus,
+        output,
+        base=run.loaded.base,
+        work=run.corpus_work,
+        inputs=run.corpus_inputs(),
+        progress=run.progress,
+    )
     documents, size = ledger["documents"], ledger["bytes"]
     same_id = sum(
         step["removed"]["duplicate_id"]["documents"] for step in ledger["steps"] if step["step"] == "identity"

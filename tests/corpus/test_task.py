@@ -28,5 +28,26 @@ def test_every_file_is_in_one_task_in_order(sizes: list[int], shard: int) -> Non
 
 def test_the_files_of_a_task_come_back(tmp_path: Path) -> None:
     work = WorkFolder(tmp_path)
+    work.open("a", "b")
     work.write_files(3, [file(1, 2)])
     assert work.read_files(3) == [file(1, 2)]
+
+
+def test_only_what_was_made_for_other_values_is_thrown_away(tmp_path: Path) -> None:
+    work = WorkFolder(tmp_path)
+
+    def reopened(measured: str, everything: str) -> set[str]:
+        for folder in (work.measured, work.passes):
+            folder.mkdir(exist_ok=True, parents=True)
+            (folder / "old").touch()
+        work.open(measured, everything)
+        return {folder.name for folder in (work.measured, work.passes) if (folder / "old").exists()}
+
+    assert reopened("m", "e") == set()
+    assert reopened("m", "e") == {"measured", "passes"}
+    assert reopened("m", "other thresholds") == {"measured"}
+    assert reopened("other steps", "other steps") == set()
+    work.open("m", "e")
+    assert not work.is_measured("m")
+    (work.measured / "complete").touch()
+    assert work.is_measured("m") and not work.is_measured("n")

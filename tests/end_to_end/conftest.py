@@ -19,8 +19,9 @@ name: tiny
 seed: 7
 corpus:
   sources: [{type: text, path: texts, documents: line}]
-  steps: [{type: normalize}, {type: length, min_characters: 20}]
+  steps: [{type: normalize}, {type: length, min_characters: 20}, {type: exact_deduplication}]
   held_out: 0.1
+  held_out_near_duplicates: keep  # all lines are nearly the same
 tokenizer: {vocab_size: 300}
 batches: {sequence_length: 32, max_epochs: 20}
 model:

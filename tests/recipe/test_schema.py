@@ -6,7 +6,8 @@ from typing import Any
 
 import pytest
 
-from pretraining.corpus.config import LengthStep, TextSource
+from pretraining.corpus.sections.heuristics import LengthStep
+from pretraining.corpus.sections.sources import TextSource
 from pretraining.recipe.config import Recipe
 from pretraining.recipe.schema import (
     choices,
@@ -19,6 +20,7 @@ from pretraining.recipe.schema import (
     valid_keys,
 )
 from pretraining.recipe.tree import DEFAULT, KeyPath, Node, list_node, map_node
+from pretraining.section import help_texts
 
 
 def source(**keys: object) -> Node:
@@ -46,7 +48,7 @@ def test_the_type_of_a_union_follows_its_tag() -> None:
     assert "text" not in valid_keys(path, source(type="text"))
     assert "text" in valid_keys(path, source(type="jsonl"))
     assert valid_keys(path, source(type="nonsense")) == []
-    assert choices(type_at(path, source())) == ["package", "text", "jsonl", "parquet"]
+    assert choices(type_at(path, source()))[:4] == ["package", "text", "markdown", "html"]
 
 
 def test_choices_of_a_literal() -> None:
@@ -80,7 +82,7 @@ def keys_without_help(section: Any, path: str = "") -> list[str]:
     """Keys without a docstring, tags of unions apart."""
     missing = []
     for name, field in section.model_fields.items():
-        if not field.description and not (name == "type" and field.is_required()):
+        if not help_texts(section).get(name) and not (name == "type" and field.is_required()):
             missing.append(f"{path}{name}")
         inner = [field.annotation, *getattr(field.annotation, "__args__", ())]
         for kind in {kind for each in inner for kind in sections_in(each)}:
@@ -91,4 +93,5 @@ def keys_without_help(section: Any, path: str = "") -> list[str]:
 
 def test_every_key_of_the_recipe_has_a_help_text() -> None:
     assert keys_without_help(Recipe) == []
-    assert LengthStep.model_fields["min_characters"].description == "Fewer characters: removed."
+    assert help_texts(LengthStep)["min_characters"] == "Fewer characters: removed."
+    assert help_texts(LengthStep)["sources"].startswith("Only documents of these sources")

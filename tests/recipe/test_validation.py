@@ -48,7 +48,7 @@ def test_a_right_recipe(tiny: Path) -> None:
         ("training.duration=10", "wrong_type", "training.duration", "found a whole number", "a map of keys"),
         ("batches.packing=bestfit", "wrong_value", "batches.packing", "not known", "did you mean best_fit?"),
         ("corpus.sources[0].type=txt", "wrong_value", "corpus.sources[0].type", "not known", "did you mean text?"),
-        ("corpus.sources=[{path: x}]", "wrong_value", "corpus.sources[0].type", "required", "package, text, jsonl"),
+        ("corpus.sources=[{path: x}]", "wrong_value", "corpus.sources[0].type", "required", "package, text, markdown"),
         ("corpus.sources=[]", "wrong_value", "corpus.sources", "must have at least 1 item", "change the value"),
         ("tokenizer.vocab_size=100", "wrong_value", "tokenizer.vocab_size", "must be at least 260", "change"),
         ("corpus.held_out=1", "wrong_value", "corpus.held_out", "must be less than 1.0", "change"),

@@ -1,192 +1,234 @@
-"""The corpus stage: raw text in; Parquet, ledger and samples of what was removed out."""
+"""The corpus stage: raw text in; Parquet, ledger and samples of what was removed and changed out."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from operator import add
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
 from datatrove.pipeline.base import PipelineStep
 
 from pretraining.corpus.blocks import (
-    SPLITS,
-    ApplyStep,
+    ApplySteps,
+    Judge,
     ReadSources,
-    ReadSurvivors,
-    WriteCandidates,
+    ReadStore,
+    Record,
+    Sign,
+    WriteMeasured,
     WriteSplits,
-    open_account,
+    WriteStore,
 )
-from pretraining.corpus.config import CorpusSection, Source
-from pretraining.corpus.deduplicate import decide
-from pretraining.corpus.executor import TaskExecutor, worker_pool
+from pretraining.corpus.canaries import CANARY, Canary, benchmark_canaries, known_canaries, to_json
+from pretraining.corpus.canary_fates import expectations, require_fates
+from pretraining.corpus.config import CorpusSection
+from pretraining.corpus.executors import RunTasks, executing
 from pretraining.corpus.ledger import Ledger
 from pretraining.corpus.progress import Progress, progress_bar
-from pretraining.corpus.readers import REASONS
-from pretraining.corpus.removed import RemovedSamples, removed_samples
-from pretraining.corpus.sources import source_files, source_name
-from pretraining.corpus.steps import named_steps
-from pretraining.corpus.task import WorkFolder, cut_tasks
+from pretraining.corpus.publish import publish, require_documents, require_readable
+from pretraining.corpus.readers import split
+from pretraining.corpus.records import WriteLedger, read_sums
+from pretraining.corpus.sections.sources import Source
+from pretraining.corpus.sources import SourceFile, source_files, source_name
+from pretraining.corpus.step import GlobalStep
+from pretraining.corpus.steps import Pass, all_steps, passes
+from pretraining.corpus.store import counts_of
+from pretraining.corpus.task import Preparations, WorkFolder, cut_tasks, read_json
 from pretraining.errors import DataError
 
 
-def build_corpus(section: CorpusSection, output: Path, *, base: Path, progress: bool = True) -> dict[str, Any]:
+def build_corpus(
+    section: CorpusSection,
+    output: Path,
+    *,
+    base: Path,
+    work: Path | None = None,
+    inputs: str = "",
+    progress: bool = True,
+) -> dict[str, Any]:
     """Read all sources, apply the steps, remove copies, hold out documents.
 
-    Writes ``train-*.parquet`` and ``validation-*.parquet`` (columns id, text, source, metadata), ``ledger.json``
-    and ``removed/<step>-<reason>.jsonl``. The bytes depend on the section and the input alone, not on the workers.
+    Writes ``train-*.parquet`` and ``validation-*.parquet`` (columns id, text, source, metadata), ``ledger.json``,
+    ``ledger/*.parquet`` (a row per record), ``removed/`` and ``changed/`` (samples).
+    The bytes depend on the section and the input alone, not on the workers, nor on stops in between.
 
     Args:
         output: an existing, empty folder.
         base: folder that the relative paths of the sources start from (the recipe's).
-        progress: show a bar, if the terminal is interactive.
+        work: folder for what is between; a build that was stopped goes on from there. The caller removes it
+            (``tidy``). In ``output``, and removed, when left out.
+        inputs: fingerprint of code and source files; a work folder of other inputs is thrown away.
+        progress: show bars, if the terminal is interactive.
 
     Returns:
         What ``ledger.json`` holds; all sizes are UTF-8 bytes of text (raw bytes of unreadable records).
 
     Raises:
-        DataError: a source is missing, empty, or has no readable record, or nothing is kept.
+        DataError: a source is missing, empty, or has no readable record, something that a step needs is missing,
+            or nothing is kept.
+        CanaryError: a known document met the wrong fate.
     """
-    sources = _by_name(section)
-    files = [file for source in section.sources for file in source_files(source, base)]
-    tasks = cut_tasks(files, section.executor.shard_bytes)
-    work = WorkFolder(output / ".work")
-    work.root.mkdir()
+    own = work is None
+    folder = output / ".work" if work is None else work
     try:
-        for rank, task in enumerate(tasks):
-            work.write_files(rank, task)
-        bytes_read = Progress(work.root / "progress", len(tasks))
-        workers = min(section.executor.workers, len(tasks))
-        with progress_bar(bytes_read, sum(file.size for file in files), show=progress), worker_pool(workers) as pool:
-            executor = TaskExecutor(
-                _cleaning(section, sources, work, bytes_read), tasks=len(tasks), logs=work.root / "1"
-            )
-            executor.run(pool)
-            _require_readable(_total(work, len(tasks)), section)
-            starts = _decide(section, work, len(tasks))
-            executor = TaskExecutor(_splitting(section, sources, work), tasks=len(tasks), logs=work.root / "2")
-            executor.run(pool)
-        ledger = _total(work, len(tasks))
-        ledger.check()
-        _require_documents(ledger, section)
-        _publish(work, len(tasks), output)
-        _samples(section, work, len(tasks), starts).write(output / "removed")
+        return _Build(section, output, base=base, folder=folder, inputs=inputs, progress=progress).run()
     finally:
-        shutil.rmtree(work.root, ignore_errors=True)
-    return _write_ledger(ledger, sources, output)
+        if own:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def tidy(section: CorpusSection, work: Path) -> None:
+    """After the output is in its place: remove what no later build can use."""
+    shutil.rmtree(WorkFolder(work).passes, ignore_errors=True)
+    if not section.keep_measurements:
+        shutil.rmtree(work, ignore_errors=True)
+
+
+def measured_for(section: CorpusSection, work: Path, inputs: str) -> bool:
+    """Whether ``work`` holds complete measurements from which the section can be decided anew (``rethreshold``)."""
+    parts = passes(all_steps(section))
+    folder = WorkFolder(work)
+    return section.keep_measurements and folder.is_measured(fingerprints(section, parts, inputs)[0])
+
+
+def fingerprints(section: CorpusSection, parts: list[Pass], inputs: str) -> tuple[str, str]:
+    """(of what the first pass measures, of the whole output)."""
+    whole = section.model_dump(mode="json")
+    whole["executor"] = section.executor.shard_bytes
+    measured = {key: whole[key] for key in ("sources", "held_out", "canaries", "keep_measurements", "executor")}
+    steps = whole["steps"][: len(parts[0].steps)]
+    if section.keep_measurements:
+        keys = [named.step.threshold_keys for named in parts[0].steps]
+        steps = [{k: v for k, v in step.items() if k not in skip} for step, skip in zip(steps, keys, strict=True)]
+    return _digest([inputs, measured, steps]), _digest([inputs, whole])
+
+
+class _Build:
+    def __init__(
+        self, section: CorpusSection, output: Path, *, base: Path, folder: Path, inputs: str, progress: bool
+    ) -> None:
+        self.section, self.output, self.base, self.progress = section, output, base, progress
+        self.sources = _by_name(section)
+        shard = section.executor.shard_bytes
+        files = [
+            part
+            for source in section.sources
+            for file in source_files(source, base)
+            for part in split(file, source, shard)
+        ]
+        self.tasks = cut_tasks(files, shard)
+        self.total_bytes = sum(file.size for file in files)
+        self.canaries: list[Canary] = []
+        if section.canaries:  # last, so that a canary never comes before a document
+            self.tasks.append([SourceFile(CANARY, "", "", 0)])
+            self.canaries = [*known_canaries(), *benchmark_canaries(section.steps, base)]
+        self.parts = passes(all_steps(section))
+        self.work = WorkFolder(folder)
+        self.work.open(*fingerprints(section, self.parts, inputs))
+        self.open_with = Preparations(self.work, base, self.sources, section.held_out)
+
+    def run(self) -> dict[str, Any]:
+        self._prepare()
+        for rank, files in enumerate(self.tasks):
+            self.work.write_files(rank, files)
+        with executing(self.section.executor, len(self.tasks)) as run_tasks:
+            for part in self.parts:
+                self._pass(part, run_tasks)
+            ledger_of_task = WriteLedger(self.work, self.parts, self.section.held_out, len(self.tasks))
+            self._execute([ledger_of_task], "ledger", run_tasks, bar=nullcontext())
+        real = len(self.tasks) - bool(self.section.canaries)
+        paths = [self.work.folder("ledger") / f"ledger-{rank:05d}.json" for rank in range(real)]
+        ledger: Ledger = reduce(add, map(read_sums, paths))
+        ledger.check()
+        require_readable(ledger, self.section)
+        canaries = self._canaries() if self.canaries else []
+        require_documents(ledger, self.section)
+        return publish(self.work, self.section, self.parts, ledger, output=self.output, canaries=canaries, tasks=real)
+
+    def _canaries(self) -> list[dict[str, Any]]:
+        rows = read_json(self.work.folder("ledger") / "canaries.json")
+        texts = read_json(self.work.folder("canaries") / f"{len(self.tasks) - 1:05d}.json")
+        steps = [named for part in self.parts for named in part.steps]
+        return require_fates(expectations(steps, self.canaries, rows, texts))
+
+    def _prepare(self) -> None:
+        for part in self.parts:
+            for named in part.steps:
+                done = self.work.step(named.name) / "prepared"
+                if not done.exists():
+                    named.step.prepare(self.open_with(named.name))
+                    done.touch()
+
+    def _pass(self, part: Pass, run_tasks: RunTasks) -> None:
+        samples = self.section.removed_samples
+        documents = 0
+        if part.number == 0:
+            reading = ReadSources(self.work, self.sources, to_json(self.canaries), self._counter("read"))
+            measuring = ApplySteps(self.work, part, self.open_with, self.section.keep_measurements)
+            writing = WriteMeasured(self.work, part, self.section.keep_measurements, samples)
+            bar = progress_bar(part.title, reading.progress, bytes=self.total_bytes, show=self.progress)
+            self._execute([reading, measuring, writing], "measure", run_tasks, bar=bar)
+            (self.work.measured / "complete").touch()
+            blocks = [ReadStore(self.work, part, 0, self._counter("judge")), Judge(self.work, part)]
+        else:
+            documents = int(counts_of(self.work.folder(part.steps[0].name), len(self.tasks)).sum())
+            store = max((p.number for p in self.parts[: part.number] if p.number == 0 or p.edits), default=0)
+            reading_store = ReadStore(self.work, part, store, self._counter(f"pass-{part.number}"))
+            blocks = [reading_store, ApplySteps(self.work, part, self.open_with, False)]
+        blocks.append(Record(self.work, part, samples))
+        if part.following is None:
+            blocks.append(WriteSplits(self.work, self.section.held_out))
+        else:
+            if part.number and part.edits:
+                blocks.append(WriteStore(self.work, part))
+            blocks.append(Sign(self.work, part.following, self.open_with))
+        bar = progress_bar(part.title, blocks[0].progress, documents=documents, show=self.progress)
+        self._execute(blocks, f"pass-{part.number}", run_tasks, bar=bar)
+        if part.following is not None:
+            self._decide(part)
+
+    def _decide(self, part: Pass) -> None:
+        assert part.following is not None and isinstance(part.following.step, GlobalStep)
+        name = part.following.name
+        folder = self.work.folder(name)
+        done = folder / "decided"
+        if not done.exists():
+            step, preparation = part.following.step, self.open_with(name)
+            step.open(preparation)
+            step.decide(folder, counts_of(folder, len(self.tasks)), preparation)
+            done.touch()
+
+    def _counter(self, name: str) -> Progress:
+        return Progress(self.work.passes / f"progress-{name}", len(self.tasks))
+
+    def _execute(
+        self,
+        blocks: list[PipelineStep],
+        name: str,
+        run_tasks: RunTasks,
+        *,
+        bar: AbstractContextManager[None],
+    ) -> None:
+        root = self.work.measured if name == "measure" else self.work.passes
+        with bar:
+            run_tasks(blocks, root / "tasks" / name)
 
 
 def _by_name(section: CorpusSection) -> dict[str, Source]:
     sources: dict[str, Source] = {}
     for source in section.sources:
         name = source_name(source)
-        if name in sources:
-            raise DataError(f"two sources are called {name!r}\n    give each its own `name`")
+        if name in sources or name == CANARY:
+            what = f"two sources are called {name!r}" if name in sources else f"a source cannot be called {name!r}"
+            raise DataError(f"{what}\n    give each its own `name`")
         sources[name] = source
     return sources
 
 
-def _cleaning(
-    section: CorpusSection, sources: dict[str, Source], work: WorkFolder, bytes_read: Progress
-) -> list[PipelineStep]:
-    steps = named_steps(section.steps)
-    account = open_account(sources, steps, section.removed_samples)
-    return [
-        ReadSources(account, sources, work, bytes_read),
-        *(ApplyStep(account, index, step) for index, step in enumerate(steps, start=1)),
-        WriteCandidates(account, work),
-    ]
-
-
-def _decide(section: CorpusSection, work: WorkFolder, tasks: int) -> np.ndarray[Any, Any]:
-    """Find the copies among all tasks; tell each task what happens to its documents. Returns where each task starts."""
-    hashes = [np.load(work.path("hashes", rank, ".npy")) for rank in range(tasks)]
-    starts = np.cumsum([0, *map(len, hashes)])
-    decisions = decide(np.concatenate(hashes), exact=section.deduplication.exact)
-    table = np.stack([decisions.fate.astype(np.int64), decisions.original])
-    for rank in range(tasks):
-        np.save(work.path("decisions", rank, ".npy"), table[:, starts[rank] : starts[rank + 1]])
-    return starts
-
-
-def _splitting(section: CorpusSection, sources: dict[str, Source], work: WorkFolder) -> list[PipelineStep]:
-    account = open_account(sources, [], section.removed_samples)
-    return [
-        ReadSurvivors(account, work, exact=section.deduplication.exact),
-        WriteSplits(account, work, section.held_out),
-    ]
-
-
-def _total(work: WorkFolder, tasks: int) -> Ledger:
-    return reduce(add, (work.read_account(rank)[0] for rank in range(tasks)))
-
-
-def _require_readable(ledger: Ledger, section: CorpusSection) -> None:
-    for source in section.sources:
-        name = source_name(source)
-        count = ledger.sources[name]
-        if count.documents_in == 0:
-            raise DataError(f"source {name!r} holds no record: only blank lines or no rows\n    correct its path")
-        if count.unreadable == count.documents_in:
-            first = [record for record in ledger.unreadable if record.source == name][:3]
-            shown = [f"    {r.file}{f', record {r.record}' if r.record else ''}: {r.reason}" for r in first]
-            fixes = [f"    {reason}: {REASONS[reason]}" for reason in dict.fromkeys(r.reason for r in first)]
-            what = f"none of the {count.documents_in} records of source {name!r} can be read:"
-            raise DataError("\n".join([what, *shown, *fixes]))
-
-
-def _require_documents(ledger: Ledger, section: CorpusSection) -> None:
-    held_out = ledger.splits["validation"].documents
-    kept = held_out + ledger.splits["train"].documents
-    if kept and section.held_out and not held_out:
-        raise DataError(
-            f"corpus.held_out = {section.held_out} holds out none of the {kept:,} documents\n"
-            "    raise it, so that there is something to evaluate on"
-        )
-    if kept > held_out:
-        return
-    read = ledger.steps[0].documents_out
-    removed = [
-        f"    {step.step}: {reason}: {count.documents:,} documents"
-        for step in ledger.steps[1:]
-        for reason, count in step.removed.items()
-        if count.documents
-    ]
-    if held_out:
-        removed.append(f"    held out: {held_out:,} documents (corpus.held_out = {section.held_out})")
-    fix = "    loosen `corpus.steps` or give more text, or lower corpus.held_out"
-    raise DataError("\n".join([f"no document of {read:,} is left to train on:", *removed, fix]))
-
-
-def _publish(work: WorkFolder, tasks: int, output: Path) -> None:
-    """Move the files of tasks that have documents to their final, consecutive numbers."""
-    for split in SPLITS:
-        paths = [path for rank in range(tasks) if (path := work.path(split, rank, ".parquet")).exists()]
-        for number, path in enumerate(paths):
-            path.rename(output / f"{split}-{number:05d}-of-{len(paths):05d}.parquet")
-
-
-def _samples(section: CorpusSection, work: WorkFolder, tasks: int, starts: np.ndarray[Any, Any]) -> RemovedSamples:
-    """The samples of all tasks, with the ids of the documents that the copies repeat."""
-    samples = removed_samples(section.removed_samples, (work.read_account(rank)[1] for rank in range(tasks)))
-    chosen = [sample for sample in samples.chosen() if "duplicate_of" in sample]
-    for rank in range(tasks):
-        mine = [s for s in chosen if isinstance(s["duplicate_of"], int) and s["duplicate_of"] < starts[rank + 1]]
-        if mine:
-            ids = pq.read_table(work.path("candidates", rank, ".parquet"), columns=["id"])["id"]
-            for sample in mine:
-                sample["duplicate_of"] = ids[sample["duplicate_of"] - int(starts[rank])].as_py()
-    return samples
-
-
-def _write_ledger(ledger: Ledger, sources: dict[str, Source], output: Path) -> dict[str, Any]:
-    data = {**ledger.totals(), **ledger.to_json()}
-    for name, source in sources.items():
-        data["sources"][name] |= {"license": source.license, "language": source.language}
-    (output / "ledger.json").write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-    return data
+def _digest(data: Any) -> str:
+    return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()

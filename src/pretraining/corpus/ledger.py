@@ -9,7 +9,7 @@ from typing import Any
 from pretraining.errors import PretrainingError
 
 UNREADABLE_LISTED = 1000
-"""So many unreadable records are listed one by one; all are counted."""
+"""So many unreadable records are listed one by one in ``ledger.json``; all have their row in ``ledger/``."""
 
 
 class LedgerError(PretrainingError):
@@ -22,11 +22,6 @@ class Count:
 
     documents: int = 0
     bytes: int = 0
-
-    def add(self, bytes: int, documents: int = 1) -> None:
-        """Count ``documents`` documents of ``bytes`` bytes in all."""
-        self.documents += documents
-        self.bytes += bytes
 
     def __add__(self, other: Count) -> Count:
         return Count(self.documents + other.documents, self.bytes + other.bytes)
@@ -60,26 +55,12 @@ class StepCount:
     bytes_out: int = 0
     bytes_edited: int = 0
     removed: dict[str, Count] = field(default_factory=dict)
+    edits: dict[str, int] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, step: str, reasons: Iterable[str]) -> StepCount:
-        """An empty account in which every reason is listed."""
-        return cls(step, removed={reason: Count() for reason in reasons})
-
-    def keep(self, bytes_in: int, bytes_out: int | None = None) -> None:
-        """A document went through, of ``bytes_in`` bytes before and ``bytes_out`` after."""
-        bytes_out = bytes_in if bytes_out is None else bytes_out
-        self.documents_in += 1
-        self.documents_out += 1
-        self.bytes_in += bytes_in
-        self.bytes_out += bytes_out
-        self.bytes_edited += bytes_in - bytes_out
-
-    def remove(self, reason: str, bytes: int, documents: int = 1) -> None:
-        """A document (or several at once) was removed; KeyError for a reason that the step did not announce."""
-        self.removed[reason].add(bytes, documents)
-        self.documents_in += documents
-        self.bytes_in += bytes
+    def of(cls, step: str, reasons: Iterable[str], edits: Iterable[str] = ()) -> StepCount:
+        """An empty account in which every reason and every kind of edit is listed."""
+        return cls(step, removed={reason: Count() for reason in reasons}, edits=dict.fromkeys(edits, 0))
 
     @property
     def removed_total(self) -> Count:
@@ -90,7 +71,9 @@ class StepCount:
         if (self.step, list(self.removed)) != (other.step, list(other.removed)):
             raise LedgerError(f"the accounts of steps {self.step!r} and {other.step!r} cannot be added")
         numbers = {name: getattr(self, name) + getattr(other, name) for name in _NUMBERS}
-        return StepCount(self.step, removed={r: c + other.removed[r] for r, c in self.removed.items()}, **numbers)
+        removed = {reason: count + other.removed[reason] for reason, count in self.removed.items()}
+        edits = {edit: n + other.edits[edit] for edit, n in self.edits.items()}
+        return StepCount(self.step, removed=removed, edits=edits, **numbers)
 
     def check(self) -> None:
         """Raise LedgerError unless in = out + removed (+ edited, for bytes)."""
@@ -102,111 +85,115 @@ class StepCount:
             numbers = f"{self.bytes_in} != {self.bytes_out} + {gone.bytes} + {self.bytes_edited}"
             raise LedgerError(f"step {self.step}: bytes {numbers}")
 
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> StepCount:
+        """The inverse of ``dataclasses.asdict``."""
+        return cls(**{**data, "removed": {reason: Count(**count) for reason, count in data["removed"].items()}})
+
 
 _NUMBERS = ("documents_in", "documents_out", "bytes_in", "bytes_out", "bytes_edited")
 
 
 @dataclass
-class SourceCount:
-    """What one source gave."""
-
-    documents_in: int = 0
-    bytes_in: int = 0
-    documents_kept: int = 0
-    bytes_kept: int = 0
-    unreadable: int = 0
-
-    def __add__(self, other: SourceCount) -> SourceCount:
-        return SourceCount(**{name: value + getattr(other, name) for name, value in asdict(self).items()})
-
-
-@dataclass
-class Ledger:
-    """The account of one task, or of many: ``a + b`` is associative, so it does not matter who adds up first.
+class SourceLedger:
+    """The account of one source: what each step did to its documents, and how many are in each split.
 
     The first step is ``read``; what it "removes" is the unreadable part.
     """
 
-    steps: list[StepCount] = field(default_factory=list)
-    sources: dict[str, SourceCount] = field(default_factory=dict)
-    splits: dict[str, Count] = field(default_factory=dict)
-    unreadable: list[Unreadable] = field(default_factory=list)
+    steps: list[StepCount]
+    splits: dict[str, Count]
 
-    def lose(self, record: Unreadable) -> None:
-        """Count an unreadable record."""
-        self.steps[0].remove(record.reason, record.bytes, record.documents)
-        source = self.sources[record.source]
-        source.documents_in += record.documents
-        source.bytes_in += record.bytes
-        source.unreadable += record.documents
-        if len(self.unreadable) < UNREADABLE_LISTED:
-            self.unreadable.append(record)
-
-    def __add__(self, other: Ledger) -> Ledger:
-        if [s.step for s in self.steps] != [s.step for s in other.steps]:
+    def __add__(self, other: SourceLedger) -> SourceLedger:
+        if [step.step for step in self.steps] != [step.step for step in other.steps]:
             raise LedgerError("the accounts of different steps cannot be added")
-        return Ledger(
-            steps=[a + b for a, b in zip(self.steps, other.steps, strict=True)],
-            sources=_add(self.sources, other.sources, SourceCount()),
-            splits=_add(self.splits, other.splits, Count()),
-            unreadable=(self.unreadable + other.unreadable)[:UNREADABLE_LISTED],
-        )
+        steps = [a + b for a, b in zip(self.steps, other.steps, strict=True)]
+        return SourceLedger(steps, {split: count + other.splits[split] for split, count in self.splits.items()})
 
     def check(self) -> None:
-        """Raise LedgerError unless every step balances, steps and sources join, and the splits hold what was kept."""
+        """Raise LedgerError unless every step balances, the steps join, and the splits hold what was kept."""
         for step in self.steps:
             step.check()
         for before, after in zip(self.steps, self.steps[1:], strict=False):
             if (before.documents_out, before.bytes_out) != (after.documents_in, after.bytes_in):
                 raise LedgerError(f"not all that left step {before.step} entered step {after.step}")
-        first, last = self.steps[0], self.steps[-1]
-        sources = sum(self.sources.values(), SourceCount())
-        splits = sum(self.splits.values(), Count())
-        pairs = {
-            "documents of the sources": (sources.documents_in, first.documents_in),
-            "bytes of the sources": (sources.bytes_in, first.bytes_in),
-            "unreadable documents": (sources.unreadable, first.removed_total.documents),
-            "documents kept": (sources.documents_kept, last.documents_out),
-            "bytes kept": (sources.bytes_kept, last.bytes_out),
-            "documents of the splits": (splits.documents, last.documents_out),
-            "bytes of the splits": (splits.bytes, last.bytes_out),
-        }
-        for what, (left, right) in pairs.items():
-            if left != right:
-                raise LedgerError(f"{what}: {left} != {right}")
+        last, splits = self.steps[-1], sum(self.splits.values(), Count())
+        if (splits.documents, splits.bytes) != (last.documents_out, last.bytes_out):
+            kept = f"{last.documents_out} documents and {last.bytes_out} bytes"
+            raise LedgerError(f"the splits hold {splits.documents} documents and {splits.bytes} bytes, not {kept}")
 
-    def totals(self) -> dict[str, dict[str, int]]:
-        """``documents`` and ``bytes``: in, kept, removed, unreadable (and edited)."""
+    def summary(self) -> dict[str, Any]:
+        """What went in and what was kept, and every removal that happened, by step and reason."""
         first, last = self.steps[0], self.steps[-1]
-        unreadable = first.removed_total
-        removed = sum((step.removed_total for step in self.steps[1:]), Count())
-        documents = {"in": first.documents_in, "kept": last.documents_out}
-        bytes_ = {"in": first.bytes_in, "kept": last.bytes_out}
+        removed = {
+            step.step: {reason: asdict(count) for reason, count in step.removed.items() if count.documents}
+            for step in self.steps[1:]
+        }
         return {
-            "documents": {**documents, "removed": removed.documents, "unreadable": unreadable.documents},
-            "bytes": {
-                **bytes_,
-                "removed": removed.bytes,
-                "unreadable": unreadable.bytes,
-                "edited": sum(step.bytes_edited for step in self.steps),
-            },
+            "documents_in": first.documents_in,
+            "bytes_in": first.bytes_in,
+            "documents_kept": last.documents_out,
+            "bytes_kept": last.bytes_out,
+            "unreadable": first.removed_total.documents,
+            "removed": {step: reasons for step, reasons in removed.items() if reasons},
         }
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain dictionaries, lists and numbers."""
-        return asdict(self)
 
     @classmethod
-    def from_json(cls, data: dict[str, Any]) -> Ledger:
-        """The inverse of ``to_json``."""
-        steps = [StepCount(**{**s, "removed": {r: Count(**c) for r, c in s["removed"].items()}}) for s in data["steps"]]
-        return cls(
-            steps=steps,
-            sources={name: SourceCount(**s) for name, s in data["sources"].items()},
-            splits={name: Count(**c) for name, c in data["splits"].items()},
-            unreadable=[Unreadable(**u) for u in data["unreadable"]],
+    def from_json(cls, data: dict[str, Any]) -> SourceLedger:
+        """The inverse of ``dataclasses.asdict``."""
+        splits = {split: Count(**count) for split, count in data["splits"].items()}
+        return cls([StepCount.from_json(step) for step in data["steps"]], splits)
+
+
+@dataclass
+class Ledger:
+    """The account of one task, or of many: ``a + b`` is associative, so it does not matter who adds up first."""
+
+    sources: dict[str, SourceLedger]
+    unreadable: list[Unreadable] = field(default_factory=list)
+
+    def __add__(self, other: Ledger) -> Ledger:
+        names = {**self.sources, **other.sources}
+        pairs = {name: [ledger.sources[name] for ledger in (self, other) if name in ledger.sources] for name in names}
+        return Ledger(
+            sources={name: found[0] + found[1] if len(found) == 2 else found[0] for name, found in pairs.items()},
+            unreadable=(self.unreadable + other.unreadable)[:UNREADABLE_LISTED],
         )
 
+    @property
+    def total(self) -> SourceLedger:
+        """All sources together."""
+        first, *others = self.sources.values()
+        for other in others:
+            first = first + other
+        return first
 
-def _add(left: dict[str, Any], right: dict[str, Any], nothing: Any) -> dict[str, Any]:
-    return {name: left.get(name, nothing) + right.get(name, nothing) for name in {**left, **right}}
+    def check(self) -> None:
+        """Raise LedgerError unless every source balances."""
+        for source in self.sources.values():
+            source.check()
+
+    def to_json(self) -> dict[str, Any]:
+        """What ``ledger.json`` holds of it: totals, steps, sources, splits, rules that removed nothing, unreadable."""
+        total = self.total
+        first, last = total.steps[0], total.steps[-1]
+        removed = sum((step.removed_total for step in total.steps[1:]), Count())
+        lost = first.removed_total
+        documents = {"in": first.documents_in, "kept": last.documents_out}
+        sizes = {"in": first.bytes_in, "kept": last.bytes_out}
+        edited = sum(step.bytes_edited for step in total.steps)
+        silent = [
+            f"{step.step}.{reason}"
+            for step in total.steps[1:]
+            for reason, count in step.removed.items()
+            if not count.documents
+        ]
+        return {
+            "documents": {**documents, "removed": removed.documents, "unreadable": lost.documents},
+            "bytes": {**sizes, "removed": removed.bytes, "unreadable": lost.bytes, "edited": edited},
+            "steps": [asdict(step) for step in total.steps],
+            "sources": {name: source.summary() for name, source in self.sources.items()},
+            "splits": {split: asdict(count) for split, count in total.splits.items()},
+            "never_fired": silent,
+            "unreadable": [asdict(record) for record in self.unreadable],
+        }

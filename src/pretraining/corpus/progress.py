@@ -1,4 +1,4 @@
-"""How far the build is, in bytes read, over all its processes."""
+"""How far a pass is, in bytes read or documents, over all its processes."""
 
 from __future__ import annotations
 
@@ -10,51 +10,64 @@ from pathlib import Path
 
 import numpy as np
 
+Count = Callable[[int], None]
+
 
 class Progress:
-    """Bytes read so far by each task, in a file that all processes map. ``total`` is for the parent."""
+    """(bytes, documents) so far of each task, in a file that all processes map."""
 
     def __init__(self, path: Path, tasks: int) -> None:
         self.path = path
-        np.zeros(max(tasks, 1), dtype=np.int64).tofile(path)
+        np.zeros((tasks, 2), dtype=np.int64).tofile(path)
 
-    def counter(self, rank: int) -> Callable[[int], None]:
-        """A function for the task to add bytes with."""
-        counts = np.memmap(self.path, dtype=np.int64, mode="r+")
+    def counters(self, rank: int) -> tuple[Count, Count]:
+        """Two functions for the task: to add bytes, and to add documents."""
+        counts = np.memmap(self.path, dtype=np.int64, mode="r+").reshape(-1, 2)[rank]
 
-        def advance(bytes: int) -> None:
-            counts[rank] += bytes
+        def add_bytes(number: int) -> None:
+            counts[0] += number
 
-        return advance
+        def add_documents(number: int) -> None:
+            counts[1] += number
 
-    def total(self) -> int:
-        """Bytes read by all tasks."""
-        return int(np.fromfile(self.path, dtype=np.int64).sum())
+        return add_bytes, add_documents
+
+    def total(self) -> tuple[int, int]:
+        """(bytes, documents) of all tasks."""
+        bytes_, documents = np.fromfile(self.path, dtype=np.int64).reshape(-1, 2).sum(axis=0).tolist()
+        return bytes_, documents
 
 
 @contextmanager
-def progress_bar(bytes_read: Progress, total: int, *, show: bool) -> Iterator[None]:
-    """One bar on stderr, over the bytes that all tasks have read; none if the terminal is not interactive."""
+def progress_bar(title: str, done: Progress, *, bytes: int = 0, documents: int = 0, show: bool) -> Iterator[None]:
+    """A bar on stderr, towards ``bytes`` or else ``documents``, with documents per second and the time left.
+
+    None if the terminal is not interactive.
+    """
     if not (show and sys.stderr.isatty()):
         yield
         return
     from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
     from rich.progress import Progress as Bar
 
-    columns = (TextColumn("corpus"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    done = threading.Event()
-    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=total)
+    short = title if len(title) <= 40 else title[:39] + "…"
+    columns = (TextColumn(short), BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[speed]}"))
+    stop = threading.Event()
+    with Bar(*columns, TimeRemainingColumn(), console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("", total=bytes or documents, speed="")
 
         def follow() -> None:
-            while not done.wait(0.2):
-                bar.update(task, completed=bytes_read.total())
+            while not stop.wait(0.2):
+                so_far = done.total()
+                seconds = bar.tasks[0].elapsed or 1.0
+                speed = f"{so_far[1]:,} documents, {so_far[1] / seconds:,.0f}/s"
+                bar.update(task, completed=so_far[0] if bytes else so_far[1], speed=speed)
 
         thread = threading.Thread(target=follow, daemon=True)
         thread.start()
         try:
             yield
         finally:
-            done.set()
+            stop.set()
             thread.join()

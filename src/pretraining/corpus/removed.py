@@ -1,61 +1,74 @@
-"""Samples of what was removed: per reason the documents with the smallest hashes of their ids, so always the same."""
+"""Samples: per kind the documents with the smallest hashes of their ids, so always the same ones."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Iterable
-from pathlib import Path
 from typing import Any
 
 TEXT_SHOWN = 2000
 """Characters of a removed document's text."""
 
 
-def id_hash(identifier: str) -> int:
-    """64 bits of blake2b: decides about samples and about the held-out split, whatever else is in the corpus."""
-    return int.from_bytes(hashlib.blake2b(identifier.encode(), digest_size=8).digest(), "big")
+def id_hash(identifier: str, salt: str = "") -> int:
+    """64 bits of blake2b: decides about samples and about the held-out split, whatever else is in the corpus.
+
+    Args:
+        salt: for another, independent decision about the same document (at most 16 bytes).
+    """
+    digest = hashlib.blake2b(identifier.encode(), digest_size=8, salt=salt.encode()).digest()
+    return int.from_bytes(digest, "big")
 
 
-class RemovedSamples:
-    """At most ``size`` removed documents for every step and reason."""
+def is_held_out(identifier: str, share: float) -> bool:
+    """Whether a document is one that nothing learns from: its id decides, whatever else is in the corpus."""
+    return id_hash(identifier) / 2**64 < share
 
-    def __init__(self, size: int) -> None:
-        self.size = size
-        self._samples: dict[tuple[str, str], list[tuple[int, dict[str, Any]]]] = {}
 
-    def add(self, sample: dict[str, Any]) -> None:
-        """Offer a removed document: ``{id, source, step, reason, value, threshold, text, ...}``.
+class Samples:
+    """At most ``size`` samples of every kind.
 
-        Of copies with the same id, the one that was offered first is preferred.
-        """
-        samples = self._samples.setdefault((sample["step"], sample["reason"]), [])
-        samples.append((id_hash(sample["id"]), {**sample, "text": sample["text"][:TEXT_SHOWN]}))
-        if len(samples) > 4 * self.size + 100:
-            self._shrink(samples)
+    Args:
+        keys: the keys of a sample that say of which kind it is, like ``("step", "reason")``.
+    """
 
-    def _shrink(self, samples: list[tuple[int, dict[str, Any]]]) -> None:
+    def __init__(self, size: int, keys: tuple[str, ...]) -> None:
+        self.size, self.keys = size, keys
+        self._samples: dict[tuple[str, ...], list[tuple[int, dict[str, Any]]]] = {}
+        self._limits: dict[tuple[str, ...], int] = {}
+
+    def would_take(self, kind: tuple[str, ...], number: int) -> bool:
+        """Whether a sample of this kind with this hash may be among the chosen, as far as is known."""
+        return number < self._limits.get(kind, 1 << 64)
+
+    def add(self, number: int, sample: dict[str, Any]) -> None:
+        """Offer a sample, with the hash of its id. Of equal hashes, the one that was offered first is preferred."""
+        kind = tuple(sample[key] for key in self.keys)
+        if not self.would_take(kind, number):
+            return
+        samples = self._samples.setdefault(kind, [])
+        samples.append((number, sample))
+        if len(samples) >= 2 * self.size + 8:
+            self._shrink(kind)
+
+    def _shrink(self, kind: tuple[str, ...]) -> None:
+        samples = self._samples[kind]
         samples.sort(key=lambda entry: entry[0])
         del samples[self.size :]
+        if len(samples) == self.size:
+            self._limits[kind] = samples[-1][0] if samples else 0
 
     def chosen(self) -> list[dict[str, Any]]:
-        """The samples, by step and reason in the order of their first offer."""
-        for samples in self._samples.values():
-            self._shrink(samples)
+        """The samples, by kind in the order of their first offer."""
+        for kind in self._samples:
+            self._shrink(kind)
         return [sample for samples in self._samples.values() for _, sample in samples]
 
-    def write(self, folder: Path) -> None:
-        """``<step>-<reason>.jsonl`` for every reason that has samples."""
-        folder.mkdir(exist_ok=True)
-        for sample in self.chosen():
-            with (folder / f"{sample['step']}-{sample['reason']}.jsonl").open("a", encoding="utf-8") as file:
-                file.write(json.dumps(sample, ensure_ascii=False) + "\n")
 
-
-def removed_samples(size: int, tasks: Iterable[list[dict[str, Any]]]) -> RemovedSamples:
+def merged(size: int, keys: tuple[str, ...], tasks: Iterable[list[dict[str, Any]]]) -> list[dict[str, Any]]:
     """The samples of the whole, from those of its tasks in order."""
-    samples = RemovedSamples(size)
+    samples = Samples(size, keys)
     for task in tasks:
         for sample in task:
-            samples.add(sample)
-    return samples
+            samples.add(id_hash(sample["id"]), sample)
+    return samples.chosen()

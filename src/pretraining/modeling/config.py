@@ -16,9 +16,7 @@ class ModelSection(Section):
     does not declare (which transformers would keep and never read) is an error of ``pretrain check``.
     """
 
-    model_config = ConfigDict(
-        frozen=True, extra="allow", strict=True, allow_inf_nan=False, use_attribute_docstrings=True
-    )
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True, allow_inf_nan=False)
 
     architecture: str
     """A ``model_type`` of transformers with a causal language-modeling head: llama, qwen3, gpt2, ..."""

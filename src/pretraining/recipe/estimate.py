@@ -27,7 +27,7 @@ def available_tokens(corpus: CorpusSection, base: Path, run_folder: Path) -> tup
     for source in corpus.sources:
         try:
             for file in source_files(source, base):
-                packed |= file.path.endswith((*COMPRESSIONS, ".parquet"))
+                packed |= file.path.endswith((*COMPRESSIONS, ".zip", ".parquet", ".arrow", ".feather"))
                 size += file.size
                 newest = max(newest, Path(file.path).stat().st_mtime)
         except (DataError, OSError):  # a rule of the corpus says what is wrong with it

@@ -9,9 +9,10 @@ from typing import Any
 
 from pretraining.recipe.config import Recipe
 from pretraining.recipe.loading import LoadedRecipe, leaves
-from pretraining.recipe.schema import description, is_duration
+from pretraining.recipe.schema import all_sections, description, is_duration
 from pretraining.recipe.tree import DEFAULT, Node, dotted
 from pretraining.recipe.yaml_file import shown
+from pretraining.section import help_texts
 
 
 def explain(loaded: LoadedRecipe) -> str:
@@ -81,6 +82,11 @@ def schema() -> dict[str, Any]:
     Nothing is required in it but the ``type`` of an item: a file that extends another leaves most keys out.
     """
     data = Recipe.model_json_schema()
+    for kind in all_sections(Recipe):
+        properties = (data if kind is Recipe else data["$defs"].get(kind.__name__, {})).get("properties", {})
+        for key, text in help_texts(kind).items():
+            if key in properties:
+                properties[key]["description"] = text
     data["properties"] = {
         "extends": {
             "type": "string",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import difflib
 import types
 import typing
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
 from pretraining.recipe.config import Recipe
 from pretraining.recipe.tree import KeyPath, Node
-from pretraining.section import Duration, Section
+from pretraining.section import Duration, Section, help_texts
 
 
 def options(annotation: object) -> list[object]:
@@ -53,7 +53,7 @@ def child(annotation: object, key: str | int, node: Node | None) -> object:
 
 def type_at(path: KeyPath, tree: Node) -> object:
     """The type that the schema asks for at ``path``, or ``Any``."""
-    annotation: object = Recipe
+    annotation: object = tree.schema or Recipe
     node: Node | None = tree
     for key in path:
         annotation = child(annotation, key, node)
@@ -76,14 +76,13 @@ def description(path: KeyPath, tree: Node) -> str:
     """The help text of the key at ``path``: the docstring beside it in the code."""
     node, _ = tree.nearest(path[:-1])
     kind = choose(type_at(path[:-1], tree), node)
-    field = kind.model_fields.get(str(path[-1])) if kind is not None else None
-    return " ".join((field.description or "").split()) if field is not None else ""
+    return " ".join(help_texts(kind).get(str(path[-1]), "").split()) if kind is not None else ""
 
 
 def plain_path(location: Sequence[str | int], tree: Node) -> KeyPath:
     """A location of pydantic as a path of the recipe: without the tags by which unions were resolved."""
     path: list[str | int] = []
-    annotation: object = Recipe
+    annotation: object = tree.schema or Recipe
     node: Node | None = tree
     for part in location:
         kinds = sections_in(annotation)
@@ -106,3 +105,18 @@ def choices(annotation: object) -> list[str]:
     """The words that a ``Literal`` allows, or the tags of a union of sections."""
     words = [str(word) for each in options(annotation) if get_origin(each) is typing.Literal for word in get_args(each)]
     return words or [word for kind in sections_in(annotation) if (word := tag(kind)) is not None]
+
+
+def all_sections(root: type[Section]) -> Iterator[type[Section]]:
+    """Every kind of map that may stand in a file of this kind, ``root`` first, each once."""
+    seen: dict[type[Section], None] = {root: None}
+    waiting = [root]
+    while waiting:
+        kind = waiting.pop()
+        yield kind
+        for field in kind.model_fields.values():
+            lists = [member for each in options(field.annotation) for member in get_args(each)]
+            for inner in (field.annotation, *lists):
+                new = [each for each in sections_in(inner) if each not in seen]
+                seen.update(dict.fromkeys(new))
+                waiting += new

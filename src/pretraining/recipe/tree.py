@@ -34,6 +34,8 @@ class Node:
     origin: Origin
     items: dict[str | int, Node] = field(default_factory=dict)
     """The children of a map (by key) or of a list (by index); empty for a scalar."""
+    schema: object = None
+    """What the whole file is, where it is no recipe; of the root only."""
 
     @property
     def is_map(self) -> bool:

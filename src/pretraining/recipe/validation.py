@@ -6,15 +6,20 @@ import copy
 import functools
 import math
 from collections.abc import Callable
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from pretraining.errors import Problem
+from pretraining.errors import Problem, RecipeError
 from pretraining.recipe.config import SECTIONS, Recipe
 from pretraining.recipe.schema import choices, description, did_you_mean, plain_path, type_at, valid_keys
 from pretraining.recipe.tree import KeyPath, Node, dotted
+from pretraining.recipe.yaml_file import read_yaml
 from pretraining.section import Section
+
+Kind = TypeVar("Kind", bound=Section)
 
 
 def validate(tree: Node) -> tuple[Recipe | None, dict[str, Section], list[Problem]]:
@@ -36,6 +41,23 @@ def validate(tree: Node) -> tuple[Recipe | None, dict[str, Section], list[Proble
             if name == "corpus":  # whether its sources exist has nothing to do with a wrong key elsewhere in it
                 sections[name] = _without_mistakes(kind, given, error, tree)
     return None, {name: section for name, section in sections.items() if isinstance(section, Section)}, problems
+
+
+def validate_file(kind: type[Kind], path: Path) -> Kind:
+    """A YAML file that is one section and no recipe.
+
+    Raises:
+        RecipeError: with all the problems, as those of a recipe.
+    """
+    tree, problems = read_yaml(path)
+    tree = replace(tree, schema=kind)
+    try:
+        section = kind.model_validate(tree.plain())
+    except ValidationError as error:
+        raise RecipeError([*problems, *(_problem(each, tree) for each in error.errors(include_url=False))]) from None
+    if problems:
+        raise RecipeError(problems)
+    return section
 
 
 def _without_mistakes(kind: type[Section], given: Any, error: ValidationError, tree: Node) -> Section | None:

@@ -1,0 +1,43 @@
+"""``pretrain rethreshold``: the corpus stage once more, from what was measured before."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+from pretraining.corpus.build import measured_for
+from pretraining.corpus.rethreshold import compare
+from pretraining.errors import RunFolderError
+from pretraining.stages import BY_NAME, Run, run_stage
+
+
+def rethreshold_corpus(run: Run, say: Callable[[str], None]) -> None:
+    """Build the corpus again from what was measured, and say what that changed.
+
+    Raises:
+        RunFolderError: there is no corpus yet, or more than thresholds changed.
+    """
+    stage = BY_NAME["corpus"]
+    ledger = run.folder / stage.folder / "ledger"
+    section = run.loaded.recipe.corpus
+    if not ledger.is_dir() or not measured_for(section, run.corpus_work, run.corpus_inputs()):
+        why = (
+            "more than thresholds changed, or `corpus.keep_measurements` is false"
+            if ledger.is_dir()
+            else "none is built"
+        )
+        raise RunFolderError(
+            f"the corpus in {run.folder} was not measured for this recipe: {why}\n"
+            f"    run `pretrain corpus {run.arguments}` once; after that, thresholds can be changed without it"
+        )
+    with tempfile.TemporaryDirectory(dir=run.folder) as before:
+        shutil.copytree(ledger, before, dirs_exist_ok=True)
+        run_stage(run, stage, say)
+        changes = compare(Path(before), ledger)
+    for what, counts in (("rescued from", changes.rescued), ("now removed by", changes.removed)):
+        for rule, number in counts.most_common():
+            say(f"           {number:,} {what} {rule}")
+    if not changes.rescued and not changes.removed:
+        say(f"           no document of {changes.documents:,} changed its fate")

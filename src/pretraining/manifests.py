@@ -35,7 +35,8 @@ def code_digest(rooms: tuple[str, ...]) -> str:
     files = sorted(
         path
         for room in rooms
-        for path in (package / room).rglob("*.py")
+        for pattern in ("*.py", "*.j2")
+        for path in (package / room).rglob(pattern)
         if "checks" not in (path.stem, path.parent.name)
     )
     return digest([[path.relative_to(package).as_posix(), _sha256(path)] for path in files])

@@ -23,16 +23,13 @@ def rethreshold_corpus(run: Run, say: Callable[[str], None]) -> None:
     ledger = run.folder / stage.folder / "ledger"
     section = run.loaded.recipe.corpus
     if not ledger.is_dir() or not measured_for(section, run.corpus_work, run.corpus_inputs()):
-        why = (
-            "more than thresholds changed, or `corpus.keep_measurements` is false"
-            if ledger.is_dir()
-            else "none is built"
-        )
+        changed = "more than thresholds changed (the steps, the input, or this program)"
+        why = f"{changed}, or `corpus.keep_measurements` is false" if ledger.is_dir() else "none is built"
         raise RunFolderError(
             f"the corpus in {run.folder} was not measured for this recipe: {why}\n"
             f"    run `pretrain corpus {run.arguments}` once; after that, thresholds can be changed without it"
         )
-    with tempfile.TemporaryDirectory(dir=run.folder) as before:
+    with tempfile.TemporaryDirectory(dir=run.folder, prefix=".before") as before:
         shutil.copytree(ledger, before, dirs_exist_ok=True)
         run_stage(run, stage, say)
         changes = compare(Path(before), ledger)

@@ -178,12 +178,20 @@ def run_stage(run: Run, stage: Stage, say: Callable[[str], None]) -> None:
         with new_folder(run.folder / stage.folder) as output:
             summary = stage.make(run, output)
             write_manifest(run, stage, output, seconds=time.perf_counter() - start, summary=summary)
-    if stage.name == "corpus":
-        from pretraining.corpus.build import tidy
-
-        tidy(run.loaded.recipe.corpus, run.corpus_work)
     record(run)
     say(f"{stage.name:<10} {summary}  ({time.perf_counter() - start:.1f} s)")
+    if stage.name == "corpus":
+        _finish_corpus(run, say)
+
+
+def _finish_corpus(run: Run, say: Callable[[str], None]) -> None:
+    """Say what each step did, and remove what no later build can use, now that the output is in its place."""
+    from pretraining.corpus.build import tidy
+    from pretraining.corpus.summary import summary_lines
+
+    for line in summary_lines(read_json(run.folder / "corpus" / "ledger.json") or {"steps": []}):
+        say(f"{'':<10} {line}")
+    tidy(run.loaded.recipe.corpus, run.corpus_work)
 
 
 def require_inputs(run: Run, stage: Stage) -> None:

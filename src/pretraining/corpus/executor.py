@@ -43,9 +43,10 @@ class TaskExecutor(LocalPipelineExecutor):  # type: ignore[misc]  # datatrove ha
     pipeline: list[Any]
 
     def __init__(self, pipeline: list[Any], *, tasks: int, logs: Path) -> None:
+        # An absolute path, because fsspec keeps the folder that it once took for a relative one.
         # Tasks that are done are skipped: the work folder is thrown away when the recipe or the input changed, which
         # datatrove would not notice.
-        super().__init__(pipeline, tasks, workers=1, logging_dir=str(logs), skip_completed=True)
+        super().__init__(pipeline, tasks, workers=1, logging_dir=str(logs.resolve()), skip_completed=True)
 
     def run(self, pool: Pool | None = None) -> None:
         """Run all tasks, in the processes of ``pool`` or one after the other here. Their errors come as they are."""

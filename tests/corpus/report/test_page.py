@@ -100,11 +100,18 @@ def test_duplicates_by_cluster_size_and_side_by_side(html: str, text: str) -> No
 def test_personal_data_is_counted_and_never_shown(corpus: Corpus, html: str, text: str) -> None:
     removed = (corpus[0] / "removed" / "length-too_short.jsonl").read_text("utf-8")
     changed = (corpus[0] / "changed" / "c4.jsonl").read_text("utf-8")
-    assert "jane.doe" in removed and "jane.doe" in changed  # planted: the files hold it
+    assert "[EMAIL_ADDRESS]" in removed and "jane.doe" not in removed + changed  # planted, and replaced in the files
     assert "jane.doe" not in html and "john.roe" not in html
     assert "You may ask [EMAIL_ADDRESS] for it." in text
     assert "so write to [EMAIL_ADDRESS] and wait" in text
     assert "EMAIL_ADDRESS 1" in text and "PHONE_NUMBER 0" in text
+
+
+def test_personal_data_is_not_shown_without_a_privacy_step_either(small: Small) -> None:
+    folder, _ = small(["Ask jane.doe@varnholm.org.", "a good text " * 20], [{"type": "length", "min_characters": 60}])
+    assert "jane.doe" in (folder / "removed" / "length-too_short.jsonl").read_text("utf-8")  # the file holds it
+    html = (folder / "report.html").read_text("utf-8")
+    assert "jane.doe" not in html and "[EMAIL_ADDRESS]" in html
 
 
 def test_what_privacy_replaced_is_in_no_sample_of_changes(corpus: Corpus) -> None:

@@ -252,6 +252,7 @@ def try_document(  # noqa: PLR0917
     overrides: Overrides = None,
     text: Annotated[Path | None, typer.Option(help="A file with one document; - reads standard input.")] = None,
     language: Annotated[str | None, typer.Option(help="Its language as code_Script, like eng_Latn.")] = None,
+    source: Annotated[str | None, typer.Option(help="The source that it shall be of. Default: the first.")] = None,
     sweep: Annotated[
         str | None, typer.Option(help="step.parameter=a,b,c: what these thresholds would remove.", metavar="SWEEP")
     ] = None,
@@ -267,7 +268,7 @@ def try_document(  # noqa: PLR0917
         if (text is None) == (sweep is None):
             raise UserError("give either --text FILE or --sweep step.parameter=a,b,c")
         if text is not None:
-            print_trial(section, text, base=base, language=language)
+            print_trial(section, text, base=base, language=language, source=source)
         else:
             assert sweep is not None
             ledger = Path("runs") / loaded.recipe.name / "corpus" / "ledger"

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from pretraining.corpus.build import measured_for
+from pretraining.corpus.build import not_measured_for
 from pretraining.corpus.rethreshold import compare
 from pretraining.errors import RunFolderError
 from pretraining.stages import BY_NAME, Run, run_stage
@@ -22,11 +22,10 @@ def rethreshold_corpus(run: Run, say: Callable[[str], None]) -> None:
     stage = BY_NAME["corpus"]
     ledger = run.folder / stage.folder / "ledger"
     section = run.loaded.recipe.corpus
-    if not ledger.is_dir() or not measured_for(section, run.corpus_work, run.corpus_inputs()):
-        changed = "more than thresholds changed (the steps, the input, or this program)"
-        why = f"{changed}, or `corpus.keep_measurements` is false" if ledger.is_dir() else "none is built"
+    why = ["none is built"] if not ledger.is_dir() else not_measured_for(section, run.corpus_work, run.corpus_inputs())
+    if why:
         raise RunFolderError(
-            f"the corpus in {run.folder} was not measured for this recipe: {why}\n"
+            f"the corpus in {run.folder} was not measured for this recipe: {'; '.join(why)}\n"
             f"    run `pretrain corpus {run.arguments}` once; after that, thresholds can be changed without it"
         )
     with tempfile.TemporaryDirectory(dir=run.folder, prefix=".before") as before:

@@ -123,6 +123,32 @@ def test_a_step_that_does_not_do_its_work_fails_the_build(
     assert canary in str(caught.value) and "corpus.canaries: false" in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "step",
+    [
+        {"type": "sentence_deduplication"},
+        {"type": "line_deduplication"},
+        {"type": "substring_deduplication"},
+        {"type": "bloom_deduplication", "unit": "line"},
+        {"type": "minhash_deduplication", "keep": "longest"},
+        {"type": "simhash_deduplication", "keep": "longest"},
+        {"type": "exact_deduplication", "keep": "longest", "priority": ["books"]},
+        {"type": "url_deduplication"},
+        {"type": "textbook"},
+        {"type": "c4"},
+        {"type": "refinedweb_lines"},
+        {"type": "fineweb"},
+        {"type": "concatenate", "by": "thread"},
+        {"type": "budget", "documents": 3},
+    ],
+)
+def test_a_step_that_does_its_work_passes(build: Build, books: Path, step: dict[str, Any]) -> None:
+    for steps in ([step], [*STEPS[:1], step, *STEPS[4:]]):
+        name = f"{step['type']}-{len(steps)}"
+        built = build(SOURCE, name=name, steps=steps, held_out_near_duplicates="keep")
+        assert all(each["ok"] for each in built.ledger["canaries"])
+
+
 def test_known_similarities_and_valid_values() -> None:
     assert 0.85 < jaccard(PROSE, near_copy(PROSE), 5) < 0.97
     assert jaccard(PROSE, canaries.UNLIKE, 2) < 0.1

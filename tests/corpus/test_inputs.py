@@ -34,3 +34,22 @@ def test_the_archive_counts_for_the_files_in_it(tmp_path: Path) -> None:
     assert [name for name, *_ in before] == ["s/a.zip!b.txt"] and before[0][2]
     os.utime(tmp_path / "a.zip", ns=(1, 1))
     assert input_state(corpus, tmp_path) != before
+
+
+def test_only_what_may_be_a_path_is_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "lists").mkdir()
+    (tmp_path / "lists" / "bad.txt").write_text("bad")
+    (tmp_path / "hooks.py").write_text("def f(text): return text")
+    (tmp_path / "model.arpa").write_text("x")
+    steps = [
+        {"type": "c4"},  # its line ends are "." and the like: no folders
+        {"type": "concatenate", "by": "thread", "separator": "/"},
+        {"type": "toxicity", "lists": {"eng_Latn": "lists/bad.txt"}},
+        {"type": "augment", "callable": "hooks:f"},
+        {"type": "perplexity", "model": {"type": "kenlm", "path": "model.arpa"}, "max_perplexity": 10.0},
+        {"type": "exact_deduplication", "against": ["lists"]},
+    ]
+    data = {"sources": [{"type": "text", "path": "a.txt", "name": "s"}], "steps": steps}
+    names = [name for name, *_ in input_state(CorpusSection.model_validate(data), tmp_path)]
+    assert names == ["s/a.txt", "lists/bad.txt", "hooks.py", "model.arpa", "lists"]

@@ -16,7 +16,7 @@ import pytest
 
 import pretraining.corpus.blocks as blocks
 from pretraining.corpus.blocks import Record, Sign, WriteSplits
-from pretraining.corpus.build import measured_for, tidy
+from pretraining.corpus.build import not_measured_for, tidy
 from pretraining.corpus.config import CorpusSection
 from pretraining.corpus.records import WriteLedger
 from pretraining.corpus.rethreshold import compare
@@ -132,7 +132,8 @@ def test_other_thresholds_need_no_new_measurement(
     fresh = build(SOURCE, name="fresh", steps=other(characters), **KEYS)
     section = CorpusSection.model_validate({"sources": [SOURCE], "steps": other(characters), **KEYS})
     tidy(section, work)
-    assert measured_for(section, work, "") and not measured_for(section, work, "changed input")
+    assert not_measured_for(section, work, "") == []
+    assert not_measured_for(section, work, "changed input") == ["the input or this program changed"]
 
     def read(*_: Any, **__: Any) -> Any:
         raise AssertionError("nothing is read again")
@@ -155,7 +156,7 @@ def test_without_measurements_a_threshold_starts_anew(build: Build, books: Path,
     keys = {**KEYS, "keep_measurements": False}
     first = build(SOURCE, name="first", work=work, steps=STEPS, **keys)
     section = CorpusSection.model_validate({"sources": [SOURCE], "steps": other(100), **keys})
-    assert not measured_for(section, work, "")
+    assert not_measured_for(section, work, "") == ["corpus.keep_measurements is false"]
     loose = build(SOURCE, name="loose", work=work, steps=other(100), **keys)
     assert loose.ledger["documents"]["kept"] > first.ledger["documents"]["kept"]
     kept = build(SOURCE, name="kept", steps=other(100), **KEYS)

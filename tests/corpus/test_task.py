@@ -48,6 +48,6 @@ def test_only_what_was_made_for_other_values_is_thrown_away(tmp_path: Path) -> N
     assert reopened("m", "other thresholds") == {"measured"}
     assert reopened("other steps", "other steps") == set()
     work.open("m", "e")
-    assert not work.is_measured("m")
+    assert work.measured_from is None
     (work.measured / "complete").touch()
-    assert work.is_measured("m") and not work.is_measured("n")
+    assert work.measured_from == "m"

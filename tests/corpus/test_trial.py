@@ -50,6 +50,17 @@ def test_a_good_document_is_kept(tmp_path: Path, speeches: list[str]) -> None:
     assert trial.removed_by is None and not any(math.isnan(each.value) for each in trial.measured[1:3])
 
 
+def test_a_step_that_does_not_look_at_the_document_has_no_say(tmp_path: Path) -> None:
+    long = {"type": "length", "min_characters": 1000}
+    steps = [{**long, "sources": ["other"]}, {**long, "languages": ["fra_Latn"]}, {**long, "sources": ["b"]}]
+    trial = try_text(section(steps=steps[:2]), "short", base=tmp_path, language="eng_Latn")
+    assert trial.removed_by is None and trial.passed == ["length", "length_2"]
+    trial = try_text(section(steps=steps), "short", base=tmp_path, language="fra_Latn", source="b")
+    assert trial.passed == ["length"] and trial.removed_by is not None and trial.removed_by.step == "length_2"
+    with pytest.raises(DataError, match="the recipe has no source 'c'\n    its sources are: b"):
+        try_text(section(), "short", base=tmp_path, source="c")
+
+
 @pytest.fixture
 def books(tmp_path: Path, speeches: list[str]) -> Path:
     (tmp_path / "in").mkdir()
@@ -115,8 +126,14 @@ def run(*arguments: str) -> tuple[int, str]:
 def test_the_commands(recipe: Path) -> None:
     status, output = run("try", str(recipe), "--text", "in/9.txt")
     assert status == 0 and "removed by gopher_quality: too_few_words" in output
-    status, output = run("try", str(recipe), "--sweep", "gopher_quality.min_words=0,50")
-    assert status == 0 and "0 of 9" in output and "1 of 9" in output and "the first 9 documents" in output
+    status, output = run("try", str(recipe), "--sweep", "gopher_quality.min_words=0,50,null")
+    assert (
+        status == 0
+        and "null" in output
+        and "0 of 9" in output
+        and "1 of 9" in output
+        and "the first 9 documents" in output
+    )
     assert run("rethreshold", str(recipe))[0] == 2
     assert run("corpus", str(recipe))[0] == 0
     status, output = run("try", str(recipe), "--sweep", "gopher_quality.min_words=50")
@@ -126,7 +143,10 @@ def test_the_commands(recipe: Path) -> None:
     status, output = run("rethreshold", str(recipe), "corpus.steps.1.min_characters=4000")
     assert "now removed by length.too_short" in output, output
     status, output = run("rethreshold", str(recipe), "corpus.steps.0.unicode_form=NFKC")
-    assert status == 2 and "more than thresholds changed" in output
+    assert status == 2 and "corpus.steps[0].unicode_form changed" in output, output
+    (recipe.parent / "in" / "new.txt").write_text("More text.")
+    status, output = run("rethreshold", str(recipe), "corpus.steps.1.min_characters=4000")
+    assert status == 2 and "the input or this program changed" in output, output
 
 
 @pytest.mark.parametrize(
@@ -134,6 +154,7 @@ def test_the_commands(recipe: Path) -> None:
     [
         ([], "give either --text FILE or --sweep"),
         (["--text", "nothing.txt"], "nothing.txt is not a file"),
+        (["--text", "in/9.txt", "--language", "english"], "like eng_Latn or cmn_Hani"),
         (["--sweep", "gopher_quality.min_words=a"], "'a' is not a list of numbers"),
     ],
 )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from functools import reduce
 from operator import add
@@ -89,23 +88,44 @@ def tidy(section: CorpusSection, work: Path) -> None:
         shutil.rmtree(work, ignore_errors=True)
 
 
-def measured_for(section: CorpusSection, work: Path, inputs: str) -> bool:
-    """Whether ``work`` holds complete measurements from which the section can be decided anew (``rethreshold``)."""
-    parts = passes(all_steps(section))
-    folder = WorkFolder(work)
-    return section.keep_measurements and folder.is_measured(fingerprints(section, parts, inputs)[0])
+def not_measured_for(section: CorpusSection, work: Path, inputs: str) -> list[str]:
+    """Why ``work`` does not hold measurements from which the section can be decided anew; empty if it does."""
+    if not section.keep_measurements:
+        return ["corpus.keep_measurements is false"]
+    before = WorkFolder(work).measured_from
+    if before is None:
+        return ["nothing was measured"]
+    now = made_from(section, passes(all_steps(section)), inputs)[0]
+    changed = [f"corpus.{key} changed" for key in _differences(before["section"], now["section"])]
+    return changed + (["the input or this program changed"] if before["inputs"] != now["inputs"] else [])
 
 
-def fingerprints(section: CorpusSection, parts: list[Pass], inputs: str) -> tuple[str, str]:
-    """(of what the first pass measures, of the whole output)."""
+def made_from(section: CorpusSection, parts: list[Pass], inputs: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(what the first pass measures, the whole output): all that they depend on."""
     whole = section.model_dump(mode="json")
-    whole["executor"] = section.executor.shard_bytes
-    measured = {key: whole[key] for key in ("sources", "held_out", "canaries", "keep_measurements", "executor")}
-    steps = whole["steps"][: len(parts[0].steps)]
+    whole["executor"] = {"shard_bytes": section.executor.shard_bytes}
+    keys = ("sources", "held_out", "canaries", "keep_measurements", "executor")
+    measured = {key: whole[key] for key in keys}
+    measured["steps"] = whole["steps"][: len(parts[0].steps)]
     if section.keep_measurements:
-        keys = [named.step.threshold_keys for named in parts[0].steps]
-        steps = [{k: v for k, v in step.items() if k not in skip} for step, skip in zip(steps, keys, strict=True)]
-    return _digest([inputs, measured, steps]), _digest([inputs, whole])
+        skip = [named.step.threshold_keys for named in parts[0].steps]
+        pairs = zip(measured["steps"], skip, strict=True)
+        measured["steps"] = [{k: v for k, v in step.items() if k not in keys} for step, keys in pairs]
+    else:
+        measured["removed_samples"] = section.removed_samples
+    return {"inputs": inputs, "section": measured}, {"inputs": inputs, "section": whole}
+
+
+def _differences(before: Any, now: Any, path: str = "") -> Iterator[str]:
+    """Paths at which two plain values differ."""
+    if isinstance(before, dict) and isinstance(now, dict):
+        for key in {**before, **now}:
+            yield from _differences(before.get(key), now.get(key), f"{path}.{key}" if path else key)
+    elif isinstance(before, list) and isinstance(now, list) and len(before) == len(now):
+        for i, (old, new) in enumerate(zip(before, now, strict=True)):
+            yield from _differences(old, new, f"{path}[{i}]")
+    elif before != now:
+        yield path
 
 
 class _Build:
@@ -129,7 +149,7 @@ class _Build:
             self.canaries = [*known_canaries(), *benchmark_canaries(section.steps, base)]
         self.parts = passes(all_steps(section))
         self.work = WorkFolder(folder)
-        self.work.open(*fingerprints(section, self.parts, inputs))
+        self.work.open(*made_from(section, self.parts, inputs))
         self.open_with = Preparations(self.work, base, self.sources, section.held_out)
 
     def run(self) -> dict[str, Any]:
@@ -228,7 +248,3 @@ def _by_name(section: CorpusSection) -> dict[str, Source]:
             raise DataError(f"{what}\n    give each its own `name`")
         sources[name] = source
     return sources
-
-
-def _digest(data: Any) -> str:
-    return hashlib.blake2b(json.dumps(data, sort_keys=True).encode(), digest_size=16).hexdigest()

@@ -142,10 +142,10 @@ reached the upper station, the mules that were no longer needed were sold to the
 
 
 def near_copy(text: str) -> str:
-    """The text with two words replaced, far apart."""
+    """The text with two words replaced, far apart, by shorter ones: it is never the longest of its kind."""
     words = text.split(" ")
     for place in (len(words) // 3, 2 * len(words) // 3):
-        words[place] = "whatsoever"
+        words[place] = "q"
     return " ".join(words)
 
 

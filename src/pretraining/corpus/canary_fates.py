@@ -39,6 +39,10 @@ class Expectation:
 
 
 _COPIES = {"exact_copy", "near_copy"}
+_INSIDE = {"sentence_deduplication", "line_deduplication", "substring_deduplication", "bloom_deduplication"}
+"""Steps that look for repetitions inside documents too."""
+_ONE_SIDED = {*_INSIDE, "augment", "concatenate"}
+"""Steps that may edit a copy and not its original."""
 _EDITORS = {"normalize", "privacy"}
 """Steps that must leave the canaries without personal data as they are."""
 
@@ -61,6 +65,8 @@ def expectations(
     found = list(_never_a_copy(steps, fates))
     for i, named in enumerate(steps):
         rule = _BY_TYPE.get(named.step.section.type)
+        if rule in (_exact, _minhash) and any(earlier.step.section.type in _ONE_SIDED for earlier in steps[:i]):
+            continue  # the copies are no copies any more
         if rule is not None and named.name != "held_out":  # which has a section like minhash_deduplication's
             found += rule(i, named, fates)
     return [*found, *_unchanged(steps, fates)]
@@ -115,7 +121,11 @@ def _never_a_copy(steps: Sequence[NamedStep], fates: dict[str, Fate]) -> Iterato
     for i, named in enumerate(steps):
         kind = named.step.section.type
         if kind.endswith("_deduplication") or named.name in ("identity", "held_out"):
-            copies = {*_COPIES, "prose"} if named.name == "held_out" else _COPIES  # one of them may be held out
+            copies = {*_COPIES}
+            if named.name == "held_out":
+                copies.add("prose")  # a copy of it may be held out
+            if kind in _INSIDE:
+                copies.add("repeated")
             others = [fate for name, fate in fates.items() if name not in copies and _concerns(named, fate.canary)]
             wrong = [fate.canary.name for fate in others if fate.place == i]
             reached = [fate for fate in others if fate.place >= i]

@@ -20,24 +20,25 @@ class WorkFolder:
 
     root: Path
 
-    def open(self, measured: str, everything: str) -> None:
-        """Throw away what was made for other values.
+    def open(self, measured: Any, everything: Any) -> None:
+        """Throw away what was made from other values.
 
         Args:
-            measured: fingerprint of all that the measurements depend on.
-            everything: fingerprint of all that the output depends on.
+            measured: all that the measurements depend on, as plain values.
+            everything: all that the output depends on.
         """
-        for folder, fingerprint in ((self.measured, measured), (self.passes, everything)):
-            mark = folder / "fingerprint"
-            if not (mark.is_file() and mark.read_text() == fingerprint):
+        for folder, made_from in ((self.measured, measured), (self.passes, everything)):
+            mark = folder / "made_from.json"
+            if not (mark.is_file() and read_json(mark) == made_from):
                 shutil.rmtree(folder, ignore_errors=True)
                 folder.mkdir(parents=True)
-                mark.write_text(fingerprint)
+                write_json(mark, made_from)
 
-    def is_measured(self, fingerprint: str) -> bool:
-        """Whether all documents were measured, for this fingerprint."""
-        mark = self.measured / "fingerprint"
-        return (self.measured / "complete").exists() and mark.is_file() and mark.read_text() == fingerprint
+    @property
+    def measured_from(self) -> Any:
+        """What all documents were measured with; None if they were not."""
+        complete = (self.measured / "complete").exists()
+        return read_json(self.measured / "made_from.json") if complete else None
 
     @property
     def measured(self) -> Path:

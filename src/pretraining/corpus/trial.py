@@ -44,6 +44,8 @@ class Trial:
     edits: dict[str, dict[str, int]]
     skipped: list[str]
     """Steps that compare documents, which one document alone cannot tell."""
+    passed: list[str]
+    """Steps that do not look at documents of this source or language."""
     text: str
 
     @property
@@ -52,22 +54,35 @@ class Trial:
         return next((each for each in self.measured if each.removes), None)
 
 
-def try_text(section: CorpusSection, text: str, *, base: Path, language: str | None = None) -> Trial:
+def try_text(
+    section: CorpusSection, text: str, *, base: Path, language: str | None = None, source: str | None = None
+) -> Trial:
     """Measure every rule on one text, also those after the first that removes it.
 
     Args:
         base: folder that relative paths of the recipe start from.
-        language: ``code_Script``, where the recipe would take it from the source.
+        language: ``code_Script``; that of the source when left out.
+        source: name of the source that it shall be of; the first one when left out.
+
+    Raises:
+        DataError: there is no such source.
     """
-    draft = Draft(text, "text", source="text", file="text", language=language)
+    sources = {source_name(each): each for each in section.sources}
+    name = source if source is not None else next(iter(sources))
+    if name not in sources:
+        raise DataError(f"the recipe has no source {name!r}\n    its sources are: {', '.join(sources)}")
+    draft = Draft(text, "text", source=name, file="text", language=language or sources[name].language)
     draft.sizes.append(utf8_length(text))
     measured: list[Measured] = []
     edits: dict[str, dict[str, int]] = {}
-    skipped = []
+    skipped, passed = [], []
     with _opened(section, base, measure_all=True) as steps:
         for named in steps:
             if isinstance(named.step, GlobalStep):
                 skipped.append(named.name)
+                continue
+            if not named.concerns(draft):
+                passed.append(named.name)
                 continue
             verdict = apply(named.step, draft)
             for rule, value in zip(named.step.rules, draft.values[-1], strict=True):
@@ -78,7 +93,7 @@ def try_text(section: CorpusSection, text: str, *, base: Path, language: str | N
                 measured.append(Measured(named.name, EMPTY, 0.0, None, True, ""))
             if any(draft.edits[-1].values()):
                 edits[named.name] = draft.edits[-1]
-    return Trial(measured, edits, skipped, draft.text)
+    return Trial(measured, edits, skipped, passed, draft.text)
 
 
 class _opened:
@@ -107,7 +122,7 @@ class _opened:
 class Swept:
     """What one threshold would remove, of the documents that reach the rule."""
 
-    threshold: float
+    threshold: float | None
     documents: int
     removed: int
     bytes: int
@@ -115,7 +130,13 @@ class Swept:
 
 
 def sweep(
-    section: CorpusSection, key: str, thresholds: Sequence[float], *, base: Path, ledger: Path | None, documents: int
+    section: CorpusSection,
+    key: str,
+    thresholds: Sequence[float | None],
+    *,
+    base: Path,
+    ledger: Path | None,
+    documents: int,
 ) -> tuple[Rule, list[Swept], str]:
     """What other values of a threshold would remove.
 

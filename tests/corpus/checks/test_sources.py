@@ -117,3 +117,11 @@ def test_a_recipe_that_fetches_its_data_says_so(base: Path) -> None:
     (base / "fetch.sh").touch()
     (said,) = findings("source_exists", base, {"type": "text", "path": "data/*.txt"})
     assert said.hint == f"{base / 'fetch.sh'} fetches the data of this recipe"
+
+
+def test_step_sources_known(base: Path) -> None:
+    step = {"type": "length", "sources": ["a", "aa", "zzz"]}
+    corpus = CorpusSection.model_validate({"sources": [TEXT], "steps": [step]})
+    first, second = next(rule for rule in RULES if rule.id == "step_sources_known").check(corpus)
+    assert first.path == "corpus.steps[0].sources[1]" and first.hint == "did you mean a?"
+    assert "'zzz'" in second.message and second.fix == "the sources are: a" and second.hint == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import codecs
+import difflib
 import importlib.util
 import re
 from collections.abc import Iterator
@@ -145,7 +146,27 @@ def _programming_languages_known(corpus: CorpusSection) -> Iterator[Finding]:
                 )
 
 
+def _step_sources_known(corpus: CorpusSection) -> Iterator[Finding]:
+    names = [source_name(source) for source in corpus.sources]
+    for i, step in enumerate(corpus.steps):
+        for j, name in enumerate(step.sources or []):
+            if name not in names:
+                near = difflib.get_close_matches(name, names, n=1)
+                yield Finding(
+                    f"corpus.steps[{i}].sources[{j}]",
+                    f"no source is called {name!r}, so the step looks at none of its documents",
+                    f"the sources are: {', '.join(names)}",
+                    f"did you mean {near[0]}?" if near else "",
+                )
+
+
 RULES = [
+    Rule(
+        "step_sources_known",
+        "The `sources` that a step is limited to are sources of the corpus.",
+        "A misspelt name would switch the step off without a word.",
+        _step_sources_known,
+    ),
     Rule(
         "source_exists",
         "Every source has a file with something in it; a package is installed, in the version asked for.",

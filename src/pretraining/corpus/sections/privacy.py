@@ -35,7 +35,8 @@ class PrivacyStep(StepSection):
     Types are named as in Microsoft Presidio. Numbers count only if they pass the checks of their kind: Luhn and the
     issuer's prefix (credit card), mod 97 and the country's length (IBAN), ISO 7064 mod 11-2 and a date (Chinese
     resident ID), the numbering plan (phone, by ``phonenumbers``). Kept, because they belong to nobody: addresses of
-    private and documentation networks, mail addresses at ``example.com`` and other reserved domains, version numbers.
+    private and documentation networks and of public DNS resolvers, mail addresses at ``example.com`` and other reserved
+    domains, version numbers.
     """
 
     implementation: ClassVar[str] = "privacy.step:Privacy"

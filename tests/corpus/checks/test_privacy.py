@@ -36,3 +36,9 @@ def test_regions_without_phone_numbers() -> None:
     assert (rule, finding.path) == ("privacy_phone_regions", "corpus.steps[1].regions")
     assert findings(types=["EMAIL_ADDRESS"]) == []
     assert findings(regions=["US"]) == []
+
+
+def test_regions_that_have_no_phone_numbers() -> None:
+    [(rule, finding)] = findings(regions=["US", "XX", "NL"])
+    assert (rule, finding.path) == ("privacy_regions_known", "corpus.steps[1].regions[1]")
+    assert "'XX' is no region" in finding.message

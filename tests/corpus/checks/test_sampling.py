@@ -29,6 +29,7 @@ def model(base: Path, **keys: Any) -> dict[str, Any]:
 
 
 def test_a_good_step_has_no_findings(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").touch()
     for rule in RULES:
         assert findings(rule.id, tmp_path, callable="hooks:synonyms") == []
         assert findings(rule.id, tmp_path, pipeline=[model(tmp_path, prompt="Say it again: {text}")]) == []
@@ -49,3 +50,13 @@ def test_augment_prompt_has_text(tmp_path: Path) -> None:
 def test_the_rules_explain_themselves() -> None:
     assert len({rule.id for rule in RULES}) == len(RULES)
     assert all(rule.id.isidentifier() and rule.id.islower() and rule.says and rule.why for rule in RULES)
+
+
+def test_augment_module_found(tmp_path: Path) -> None:
+    (tmp_path / "hooks.py").touch()
+    steps = [{"type": "augment", "callable": f"{module}:f"} for module in ("hooks", "json.decoder", "no_such.module")]
+    source = {"type": "text", "path": "a.txt"}
+    corpus = CorpusSection.model_validate({"sources": [source], "steps": steps})
+    (found,) = next(rule for rule in RULES if rule.id == "augment_module_found").check(corpus, tmp_path)
+    assert found.path == "corpus.steps[2].callable" and "'no_such.module'" in found.message
+    assert str(tmp_path / "no_such/module.py") in found.fix

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pretraining.corpus.config import CorpusSection
-from pretraining.corpus.sections.privacy import ENTITY_TYPES, PrivacyStep
+from pretraining.corpus.sections.privacy import ENTITY_TYPES, REGIONS, PrivacyStep
 from pretraining.section import Finding, Rule
 
 
@@ -42,7 +42,28 @@ def _phone_regions(corpus: CorpusSection) -> Iterator[Finding]:
             )
 
 
+def _regions_known(corpus: CorpusSection) -> Iterator[Finding]:
+    for path, step in _steps(corpus):
+        if set(step.regions) <= set(REGIONS):
+            continue
+        from phonenumbers import SUPPORTED_REGIONS  # only where a recipe names others than the usual ones
+
+        for i, region in enumerate(step.regions):
+            if region not in SUPPORTED_REGIONS:
+                yield Finding(
+                    f"{path}.regions[{i}]",
+                    f"{region!r} is no region with phone numbers",
+                    "write two capital letters of ISO 3166, like US, CN or GB",
+                )
+
+
 RULES = [
+    Rule(
+        "privacy_regions_known",
+        "The regions of a privacy step have phone numbers.",
+        "The build would stop at it.",
+        _regions_known,
+    ),
     Rule(
         "privacy_names_need_model",
         "A privacy step that looks for names of persons or places has a model for it, and only such a step has one.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -37,7 +38,27 @@ def _augment_prompt_has_text(corpus: CorpusSection) -> Iterator[Finding]:
             )
 
 
+def _augment_module_found(corpus: CorpusSection, base: Path) -> Iterator[Finding]:
+    for i, step in enumerate(corpus.steps):
+        if isinstance(step, AugmentStep) and step.callable:
+            module = step.callable.partition(":")[0]
+            top = module.partition(".")[0]
+            beside = base / f"{module.replace('.', '/')}.py"
+            if not beside.is_file() and importlib.util.find_spec(top) is None:
+                yield Finding(
+                    f"corpus.steps[{i}].callable",
+                    f"there is no module {module!r}",
+                    f"install it, or put it at {beside}",
+                )
+
+
 RULES = [
+    Rule(
+        "augment_module_found",
+        "The module of an `augment` step's function is installed, or lies beside the recipe.",
+        "It would be missed only when the build starts.",
+        _augment_module_found,
+    ),
     Rule(
         "augment_model_exists",
         "The models of an `augment` step are there.",

@@ -9,7 +9,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/pretrain run recipes/quickstart/llama.yaml
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2
 
 check: $(VENV)/.installed
 	for recipe in recipes/[!_]*/*.yaml; do \

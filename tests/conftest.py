@@ -9,8 +9,13 @@ from typing import Any
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 
+import hypothesis
 import pytest
 import pytest_socket
+
+# The first example of a test may load a dictionary or a model, and the machine may be busy.
+hypothesis.settings.register_profile("tests", deadline=None)
+hypothesis.settings.load_profile("tests")
 
 # Real prose, public domain: from Lincoln's address of 1863 and the preamble of 1787.
 PROSE = [

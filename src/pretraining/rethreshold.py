@@ -35,5 +35,7 @@ def rethreshold_corpus(run: Run, say: Callable[[str], None]) -> None:
     for what, counts in (("rescued from", changes.rescued), ("now removed by", changes.removed)):
         for rule, number in counts.most_common():
             say(f"           {number:,} {what} {rule}")
-    if not changes.rescued and not changes.removed:
+    if changes.other_reason:
+        say(f"           {changes.other_reason:,} removed by another rule than before")
+    if not (changes.rescued or changes.removed or changes.other_reason):
         say(f"           no document of {changes.documents:,} changed its fate")

@@ -34,21 +34,11 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
+from heuristics import GOPHER_REASONS  # beside this script
+
 FILTERS = ("gopher_repetition", "gopher_quality", "c4", "fineweb")
 STEPS = (*FILTERS, "minhash_deduplication", "privacy")
 MASKS = {"EMAIL_ADDRESS": "[EMAIL_ADDRESS]", "IP_ADDRESS": "[IP_ADDRESS]"}
-GOPHER_REASONS = {
-    "too_few_words": "short_doc",
-    "too_many_words": "long_doc",
-    "words_too_short": "below_avg_threshold",
-    "words_too_long": "above_avg_threshold",
-    "too_many_hashes": "too_many_hashes",
-    "too_many_ellipses": "too_many_ellipsis",
-    "too_many_bullet_lines": "too_many_bullets",
-    "too_many_ellipsis_lines": "too_many_end_ellipsis",
-    "too_few_alphabetic_words": "below_alpha_threshold",
-    "too_few_stop_words": "enough_stop_words",
-}
 SMALL = 40
 """Documents of the chunk that measures what every build costs."""
 TURNS, TASKS = 3, 8

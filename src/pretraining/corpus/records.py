@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from pretraining.corpus.blocks import SPLITS, Block, records_schema
 from pretraining.corpus.canaries import CANARY
+from pretraining.corpus.deduplication.base import DocumentDeduplication
 from pretraining.corpus.ledger import UNREADABLE_LISTED, Count, Ledger, SourceLedger, StepCount, Unreadable
 from pretraining.corpus.readers import REASONS
 from pretraining.corpus.removed import is_held_out
@@ -202,6 +203,7 @@ class Twins:
             found[i] = self._ids[int(numbers[i])]
         earlier = np.flatnonzero(numbers <= -2)
         if len(earlier):
+            assert isinstance(self.step, DocumentDeduplication)  # no other step looks at earlier releases
             for i, id_ in zip(earlier, self.step.earlier_ids(self.folder, -2 - numbers[earlier]), strict=True):
                 found[i] = id_
         return found

@@ -17,7 +17,7 @@ _Row = tuple[str | None, str, str | None, str | None]
 
 @dataclass
 class Changes:
-    """How many documents were rescued from which rule, and removed by which rule, against the build before."""
+    """How many documents were rescued from which rule, are removed by which rule now, and by another than before."""
 
     documents: int = 0
     rescued: Counter[str] = field(default_factory=Counter)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import operator
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,7 +64,7 @@ class Preparation:
     held_out: float
 
 
-class Step:
+class Step(ABC):
     """A step that looks at one document at a time. Subclasses say which rules they have and implement ``run``.
 
     An instance is made in the parent, copied to every task, and opened there. It must pickle before ``open``.
@@ -92,14 +93,14 @@ class Step:
         """Keys of the section that ``run`` does not look at, so that another value needs no new measurement."""
         return {rule.key for rule in self.rules if rule.key is not None}
 
-    def prepare(self, preparation: Preparation) -> None:
+    def prepare(self, preparation: Preparation) -> None:  # noqa: B027 - most need nothing
         """Once, in the parent, before any document: check assets, train a model, build an index.
 
         Raises:
             DataError: something that the step needs is not there; says what, and where to put it.
         """
 
-    def open(self, preparation: Preparation) -> None:
+    def open(self, preparation: Preparation) -> None:  # noqa: B027 - most need nothing
         """Once per task, in its process: load what ``prepare`` made. Big things are cached per process."""
 
     def threshold(self, rule: Rule, fields: dict[str, Any]) -> float | None:
@@ -113,13 +114,13 @@ class Step:
         """Whether the rule has to be measured: it has a threshold, or all are to be measured."""
         return self.measure_all or rule.key is None or getattr(self.section, rule.key) is not None
 
+    @abstractmethod
     def run(self, draft: Draft) -> Iterator[float]:
         """Edit the document (assign ``draft.text``, ``draft.fields[...]``), and yield one value per rule, in order.
 
         The generator is closed at the first value that removes the document, unless ``measure_all``.
         A text that becomes empty removes the document without a rule (reason ``empty``).
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)
@@ -182,7 +183,7 @@ TWIN = np.dtype([("twin", "<i8"), ("value", "<f8")])
 """What a global step decides about a document: the document it repeats (index, below), and how similar it is.
 
 ``twin`` counts the documents that reached the step, in reading order, over all tasks; -1: none. Documents of an
-earlier release are ``-2 - k`` for the ``k``-th of ``GlobalStep.earlier_ids``.
+earlier release are ``-2 - k`` for the ``k``-th of ``DocumentDeduplication.earlier_ids``.
 """
 
 
@@ -202,39 +203,33 @@ class GlobalStep(Step):
         super().__init__(section, measure_all=measure_all)
         self.twin = -1
 
+    @abstractmethod
     def sign(self, draft: Draft) -> None:
         """Remember what ``decide`` needs to know of the document (a few bytes, in memory, or appended to a file)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def save(self, folder: Path, rank: int) -> None:
         """Write what was remembered, as ``<folder>/<anything>-{rank:05d}...``; forget it."""
-        raise NotImplementedError
 
+    @abstractmethod
     def decide(self, folder: Path, counts: NDArray[np.int64], preparation: Preparation) -> None:
         """Look at what all tasks saved and write what each task has to know.
 
         Args:
             counts: documents of each task, [tasks]; task t's documents are ``counts[:t].sum() + i``.
         """
-        raise NotImplementedError
 
+    @abstractmethod
     def load(self, folder: Path, rank: int) -> None:
         """Read what ``decide`` found about the task's documents; ``run`` then takes them in order."""
-        raise NotImplementedError
-
-    def earlier_ids(self, folder: Path, numbers: NDArray[np.int64]) -> list[str]:
-        """Ids of documents of an earlier release, for ``twin = -2 - number``."""
-        raise NotImplementedError
 
 
 class TwinStep(GlobalStep):
     """A global step that removes whole documents because they repeat another; subclasses implement ``find``."""
 
-    rules = (Rule("duplicate", ">=", None, "share", constant=0.0),)
-
+    @abstractmethod
     def find(self, folder: Path, counts: NDArray[np.int64], preparation: Preparation) -> NDArray[np.void]:
         """``TWIN`` [documents]: for each document the one it repeats and the similarity, or -1 and NaN."""
-        raise NotImplementedError
 
     def decide(self, folder: Path, counts: NDArray[np.int64], preparation: Preparation) -> None:
         """Write each task its part of ``find``."""

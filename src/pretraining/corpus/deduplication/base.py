@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
@@ -38,13 +39,13 @@ class DocumentDeduplication(TwinStep):
         self._records: list[tuple[int, int, float]] = []
         self._signed: list[bool] = []
 
+    @abstractmethod
     def signature(self, draft: Draft) -> NDArray[Any] | None:
         """The document's signature [bands * rows]; None: it is compared to none."""
-        raise NotImplementedError
 
+    @abstractmethod
     def parameters(self) -> dict[str, Any]:
         """All that signatures depend on; signatures of an earlier release must agree in it."""
-        raise NotImplementedError
 
     def similarity(self, parts: Parts, left: NDArray[np.int64], right: NDArray[np.int64]) -> NDArray[np.float64]:
         """Of documents [n] to others [n] that are in the same group."""

@@ -14,14 +14,14 @@ from numpy.typing import NDArray
 
 from pretraining.corpus.deduplication.hashing import hash_pair
 from pretraining.corpus.deduplication.lines import cut_lines, line_spans, normalized
-from pretraining.corpus.deduplication.spans import Span, SpanCollector, Spans, SpanStep
+from pretraining.corpus.deduplication.spans import CuttingStep, Span, SpanCollector, Spans
 from pretraining.corpus.draft import Draft
 from pretraining.corpus.sections.base import StepSection
 from pretraining.corpus.step import Preparation, Rule
 from pretraining.errors import DataError
 
 
-class BloomDeduplication(SpanStep):
+class BloomDeduplication(CuttingStep):
     """Remove documents, or cut lines, that the filter has seen, one after the other in reading order.
 
     ``decide`` writes ``bloom.json``: ``items`` (documents or lines), ``different``, ``bits``, and
@@ -36,6 +36,7 @@ class BloomDeduplication(SpanStep):
             self.edits = ("lines_removed", "characters_removed")
         else:
             self.rules = (Rule("seen_before", ">=", None, "share", constant=1.0),)
+        self._collected = SpanCollector()
         self._pairs = array("Q")
 
     def prepare(self, preparation: Preparation) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from pretraining.corpus.deduplication.hashing import ccnet_form, hash_pair
-from pretraining.corpus.deduplication.spans import Span, SpanStep, without
+from pretraining.corpus.deduplication.spans import CuttingStep, Span, SpanStep, without
 from pretraining.corpus.draft import Draft
 from pretraining.corpus.step import Rule
 
@@ -69,7 +69,7 @@ class LineDeduplication(SpanStep):
         yield cut_lines(self, draft, self.next_cuts())
 
 
-def cut_lines(step: SpanStep, draft: Draft, spans: list[Span]) -> float:
+def cut_lines(step: CuttingStep, draft: Draft, spans: list[Span]) -> float:
     """Cut them, count them as ``lines_removed`` and ``characters_removed``; returns their share."""
     before = draft.text
     if not spans:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from abc import abstractmethod
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -80,8 +81,21 @@ class SpanCollector:
         return Spans(offsets, starts, ends, np.full(len(starts), -1))
 
 
-class SpanStep(GlobalStep):
-    """A global step that cuts units (lines, sentences) because they, or runs of them, occurred before.
+class CuttingStep(GlobalStep):
+    """A global step whose ``decide`` writes the spans to cut of each task, as ``cuts-<rank>.npz``."""
+
+    def load(self, folder: Path, rank: int) -> None:
+        """Read what is to be cut."""
+        self._cuts = Spans.load(folder / f"cuts-{rank:05d}.npz").by_document()
+
+    def next_cuts(self) -> list[Span]:
+        """What to cut from the next document; ``twin`` becomes the document in which the first of it stood first."""
+        spans, self.twin = next(self._cuts)
+        return spans
+
+
+class SpanStep(CuttingStep):
+    """Cuts units (lines, sentences) because they, or runs of them, occurred before.
 
     Subclasses implement ``units`` and ``run``, where ``self.next_cuts()`` gives the spans to cut.
 
@@ -95,9 +109,9 @@ class SpanStep(GlobalStep):
         super().__init__(section, measure_all=measure_all)
         self._collected = SpanCollector()
 
+    @abstractmethod
     def units(self, draft: Draft) -> tuple[list[Span], list[int]]:
         """The document's units, and 64 bits for each run of ``run_length`` units (none where there are fewer)."""
-        raise NotImplementedError
 
     def sign(self, draft: Draft) -> None:
         """Remember the units: 24 bytes each."""
@@ -128,15 +142,6 @@ class SpanStep(GlobalStep):
                 twins[at + i] = documents[tasks] + places
             cut = twins >= 0
             units.only(cut, twins[cut]).save(folder / f"cuts-{rank:05d}.npz")
-
-    def load(self, folder: Path, rank: int) -> None:
-        """Read what is to be cut."""
-        self._cuts = Spans.load(folder / f"cuts-{rank:05d}.npz").by_document()
-
-    def next_cuts(self) -> list[Span]:
-        """What to cut from the next document; ``twin`` becomes the document in which the first of it stood first."""
-        spans, self.twin = next(self._cuts)
-        return spans
 
 
 def unit_numbers(offsets: NDArray[np.int64], hashed: NDArray[np.int64]) -> NDArray[np.int64]:

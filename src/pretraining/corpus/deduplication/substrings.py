@@ -26,11 +26,11 @@ from numpy.typing import NDArray
 
 from pretraining.corpus.deduplication.characters import character_spans
 from pretraining.corpus.deduplication.repeats import Repeats, located, numbered
-from pretraining.corpus.deduplication.spans import Spans, without
+from pretraining.corpus.deduplication.spans import CuttingStep, Spans, without
 from pretraining.corpus.deduplication.windows import anchors, prefix_sums, span_hashes
 from pretraining.corpus.draft import Draft
 from pretraining.corpus.sections.base import StepSection
-from pretraining.corpus.step import GlobalStep, Preparation, Rule
+from pretraining.corpus.step import Preparation, Rule
 
 Indices = NDArray[np.int64]
 BATCH = 1 << 20
@@ -41,7 +41,7 @@ MAPPED = 256
 """Tasks whose texts are mapped at a time."""
 
 
-class SubstringDeduplication(GlobalStep):
+class SubstringDeduplication(CuttingStep):
     """Cut, or measure, what stood earlier in reading order byte for byte."""
 
     rules = (Rule("too_much_repeated", ">", "max_share", "share"),)
@@ -99,14 +99,10 @@ class SubstringDeduplication(GlobalStep):
             spans = merged(np.array(found, dtype=np.int64).reshape(-1, 4), texts, documents, rank)
             spans.save(folder / f"cuts-{rank:05d}.npz")
 
-    def load(self, folder: Path, rank: int) -> None:
-        """Read what is repeated."""
-        self._cuts = Spans.load(folder / f"cuts-{rank:05d}.npz").by_document()
-
     def run(self, draft: Draft) -> Iterator[float]:
         """The share of the characters that is repeated; with ``action: cut``, it is cut."""
         text = draft.text
-        spans, self.twin = next(self._cuts)
+        spans = self.next_cuts()
         cuts = character_spans(text, spans) if spans else []
         share = sum(end - start for start, end in cuts) / len(text) if text else math.nan
         if cuts and self.section.action == "cut":

@@ -15,6 +15,7 @@ from pretraining.errors import DataError, Interrupted, Problem, RecipeError, Tra
         (Interrupted("stopped", 15), 143, "stopped"),
         (KeyboardInterrupt(), 130, "goes on from there"),
         (OSError(errno.ENOSPC, "full", "runs/x"), 1, "no space left on the disk while writing runs/x"),
+        (OSError("32782 requested and 10224 written"), 1, "no space left on the disk; free some"),
         (PermissionError(errno.EACCES, "Permission denied", "runs/x"), 1, "error: runs/x: Permission denied"),
         (MemoryError(), 1, "out of memory"),
         (ZeroDivisionError("oops"), 1, "ZeroDivisionError: oops"),

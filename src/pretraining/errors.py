@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import sys
 import traceback
 from collections.abc import Iterator, Sequence
@@ -126,7 +127,8 @@ def explain_error(error: BaseException) -> tuple[int, str]:
     if isinstance(error, KeyboardInterrupt):
         return 130, "interrupted; what was finished is kept, the same command goes on from there"
     full = isinstance(error, OSError) and error.errno == errno.ENOSPC
-    if full or "No space left on device" in str(error):  # safetensors has an error of its own for it
+    # safetensors and numpy have words of their own for it.
+    if full or "No space left on device" in str(error) or re.fullmatch(r"\d+ requested and \d+ written", str(error)):
         where = f" while writing {error.filename}" if isinstance(error, OSError) and error.filename else ""
         return 1, f"error: no space left on the disk{where}; free some and run the same command again, nothing is lost"
     if isinstance(error, OSError) and error.filename:

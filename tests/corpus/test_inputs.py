@@ -1,11 +1,17 @@
 from __future__ import annotations
 
 import os
+import re
 import zipfile
 from pathlib import Path
+from typing import get_args
 
-from pretraining.corpus.config import CorpusSection
-from pretraining.corpus.inputs import input_state
+from pretraining.corpus.config import CorpusSection, Step
+from pretraining.corpus.inputs import PATH_KEYS, input_state
+from pretraining.corpus.sections.decontamination import Benchmark
+from pretraining.corpus.sections.sources import SourceSection
+from pretraining.recipe.schema import all_sections
+from pretraining.section import help_texts
 
 
 def section(path: str, block: str) -> CorpusSection:
@@ -53,3 +59,28 @@ def test_only_what_may_be_a_path_is_looked_at(tmp_path: Path) -> None:
     data = {"sources": [{"type": "text", "path": "a.txt", "name": "s"}], "steps": steps}
     names = [name for name, *_ in input_state(CorpusSection.model_validate(data), tmp_path)]
     assert names == ["s/a.txt", "lists/bad.txt", "hooks.py", "model.arpa", "lists"]
+
+
+def test_sources_and_benchmarks_inside_steps_count_as_they_are_read(tmp_path: Path) -> None:
+    for name in ("a.txt", "good-1.txt", "good-2.txt"):
+        (tmp_path / name).write_text("one")
+    (tmp_path / "exams").mkdir()
+    (tmp_path / "exams" / "quiz.jsonl").write_text('{"text": "q"}')
+    trusted = {"type": "text", "path": "good-*.txt", "name": "trusted"}
+    steps = [
+        {"type": "perplexity", "model": {"type": "train", "source": trusted}, "max_perplexity": 10.0},
+        {"type": "decontamination", "benchmarks": [{"name": "quiz", "path": "exams"}]},
+    ]
+    data = {"sources": [{"type": "text", "path": "a.txt", "name": "s"}], "steps": steps}
+    names = [name for name, *_ in input_state(CorpusSection.model_validate(data), tmp_path)]
+    assert names == ["s/a.txt", "trusted/good-1.txt", "trusted/good-2.txt", "quiz/quiz.jsonl"]
+
+
+def test_no_key_that_names_a_file_was_forgotten() -> None:
+    """What a key's help calls a path, file or folder must make the corpus anew when it changes."""
+    pattern = re.compile(r"\b([Pp]aths?|[Ff]olders?|[Ff]iles?)\b")
+    for kind in get_args(get_args(Step)[0]):
+        for section_ in all_sections(kind):
+            if not issubclass(section_, SourceSection | Benchmark):
+                named = {key for key, text in help_texts(section_).items() if pattern.search(text)}
+                assert named <= PATH_KEYS | {"callable"}, section_

@@ -104,19 +104,8 @@ def test_draws_have_numpys_distribution_and_depend_on_id_and_seed_alone() -> Non
     assert pareto_draw("a/1", alpha=9.0, seed=0) == draws[1] != pareto_draw("a/1", alpha=9.0, seed=1)
 
 
-def test_fasttext_files_serve(opened: MakeStep, tmp_path: Path) -> None:
-    import fasttext
-
-    (tmp_path / "data.txt").write_text("__label__hq good text\n__label__lq bad noise\n" * 20)
-    for _ in range(10):  # a training may end with a NaN
-        try:
-            model = fasttext.train_supervised(
-                str(tmp_path / "data.txt"), dim=4, epoch=50, lr=1.0, bucket=0, thread=1, verbose=0
-            )
-            break
-        except RuntimeError:
-            continue
-    model.save_model(str(tmp_path / "quality.bin"))
+def test_fasttext_files_serve(opened: MakeStep, fasttext_file: Callable[..., Path], tmp_path: Path) -> None:
+    fasttext_file({"good": "hq", "bad": "lq"}).rename(tmp_path / "quality.bin")
     step = opened(models=["quality.bin"], label="hq")
     assert apply(step, draft("good\ntext")) is None
     assert apply(step, draft("bad noise")) is not None

@@ -1,14 +1,14 @@
-"""The token store: a ``datasets`` folder of token ids, written as a stream and read without copies.
+"""The token store: a ``datasets`` folder of token ids, read without copies.
 
 Columns: ``input_ids`` (list of the smallest unsigned integer that holds every id), ``source``, ``document_id``.
-A document is ``BOS tokens EOS``, each of the two exactly once.
+A document is ``[open] tokens end`` (``special.frame``), each of the two exactly once.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,144 +16,54 @@ import numpy as np
 import numpy.typing as npt
 
 from pretraining.errors import DataError
-from pretraining.tokenization.documents import SPLITS, corpus_files, count_documents, document_batches, with_progress
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from transformers import PreTrainedTokenizerFast
-
-    from pretraining.tokenization.report import Report
-
-
-def smallest_unsigned(vocab_size: int) -> np.dtype[Any]:
-    """uint8, uint16 or uint32: the smallest type that holds the ids ``0 .. vocab_size - 1``."""
-    return np.min_scalar_type(vocab_size - 1)
-
-
-def write_token_store(
-    tokenizer: PreTrainedTokenizerFast,
-    corpus: Path,
-    output: Path,
-    *,
-    report: Report | None = None,
-    progress: bool = False,
-) -> None:
-    """Encode every document of both splits into ``output``, a folder that ``datasets.load_from_disk`` opens.
-
-    Args:
-        report: collects bytes per token and the round trip on the way, when given.
-        progress: show a bar over the documents.
-
-    Raises:
-        DataError: there is no training document.
-    """
-    if not corpus_files(corpus, "train"):
-        raise DataError(f"{corpus} holds no training documents; lower corpus.held_out or add sources")
-    # datasets cannot save a split without rows; one that nothing was held out for is left out
-    splits = [split for split in SPLITS if corpus_files(corpus, split)]
-    (output / "dataset_dict.json").write_text(json.dumps({"splits": splits}), "utf-8")
-    for split in splits:
-        batches = with_progress(document_batches(corpus, split), count_documents(corpus, split), split, show=progress)
-        _write_split(tokenizer, batches, output / split, report if split == "train" else None)
-
-
-def _write_split(
-    tokenizer: PreTrainedTokenizerFast, batches: Iterable[pa.RecordBatch], folder: Path, report: Report | None
-) -> None:
-    import datasets
-    import pyarrow as pa
-    from datasets.arrow_writer import ArrowWriter
-
-    dtype = smallest_unsigned(len(tokenizer))
-    features = datasets.Features(
-        {
-            "input_ids": datasets.List(datasets.Value(dtype.name)),
-            "source": datasets.Value("string"),
-            "document_id": datasets.Value("string"),
-        }
-    )
-    stream = folder.with_suffix(".stream")
-    digest = hashlib.sha256(tokenizer.backend_tokenizer.to_str().encode())
-    with ArrowWriter(features=features, path=str(stream)) as writer:
-        for batch in batches:
-            ids = encode(tokenizer, batch, dtype, report)
-            digest.update(ids.values.tobytes())
-            writer.write_table(
-                pa.table(
-                    {"input_ids": ids.to_list_array(), "source": batch["source"], "document_id": batch["id"]}
-                ).cast(features.arrow_schema)
-            )
-        writer.finalize()
-    store = datasets.Dataset.from_file(str(stream))
-    # datasets would draw a random fingerprint; ours depends on the content, so the same text gives the same bytes.
-    store._fingerprint = digest.hexdigest()[:16]
-    disable, enable = datasets.disable_progress_bars, datasets.enable_progress_bars
-    disable()
-    try:
-        store.save_to_disk(str(folder))
-    finally:
-        enable()
-    del store
-    stream.unlink()
-
-
-class Encoded:
-    """Token ids of a batch of documents: flat ``values`` and ``offsets`` (one more than documents)."""
-
-    def __init__(self, values: npt.NDArray[Any], offsets: npt.NDArray[np.int32]) -> None:
-        self.values, self.offsets = values, offsets
-
-    def to_list_array(self) -> pa.ListArray:
-        """The same as an Arrow list column."""
-        import pyarrow as pa
-
-        return pa.ListArray.from_arrays(pa.array(self.offsets), pa.array(self.values))
-
-
-def encode(
-    tokenizer: PreTrainedTokenizerFast, batch: pa.RecordBatch, dtype: np.dtype[Any], report: Report | None = None
-) -> Encoded:
-    """Encode a batch of documents as ``BOS tokens EOS``, in parallel over documents."""
-    from tokenizers import Tokenizer
-
-    backend = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())
-    # A document may quote the text of a special token; it must stay text, or it would end the document there.
-    backend.encode_special_tokens = True
-    encodings = backend.encode_batch_fast(batch.column("text").to_pylist(), add_special_tokens=False)
-    bos, eos = tokenizer.bos_token_id, tokenizer.eos_token_id
-    parts = [np.array([bos, *encoding.ids, eos], dtype=dtype) for encoding in encodings]
-    if report is not None:
-        report.add(tokenizer, batch, parts)
-    offsets = np.zeros(len(parts) + 1, np.int32)
-    np.cumsum([len(part) for part in parts], out=offsets[1:])
-    values = np.concatenate(parts) if parts else np.empty(0, dtype)
-    return Encoded(values, offsets)
 
 
 class TokenStore:
     """One split of a token store: document ``i`` is a zero-copy view of the memory-mapped Arrow buffers.
 
-    ``lengths`` (int64, one a document, in tokens) and ``source_names`` are read once; ids are never copied.
+    Opening reads the lengths of the documents and nothing else; ids are never copied.
+
+    Attributes:
+        lengths: tokens of each document, int64.
+        fingerprint: of the documents' ids and sources, in order; "empty" where the store has no such split.
 
     Raises:
-        DataError: the folder is not a token store.
+        DataError: the folder is not a token store, or a file of it is damaged or cut short.
     """
 
     def __init__(self, folder: Path, split: str = "train") -> None:
-        import datasets
+        self.fingerprint = "empty"
+        self._batches: list[pa.RecordBatch] = []
+        for path, documents in self._files(folder, split):
+            self._batches += _open(path, documents)
+        lists = [batch.column("input_ids") for batch in self._batches]
+        self._values = [_view(each.values) for each in lists]
+        offsets = [_view(each.offsets) for each in lists]
+        self._first = np.cumsum([0, *(len(each) - 1 for each in offsets)])
+        self._chunk = np.repeat(np.arange(len(offsets), dtype=np.int32), np.diff(self._first))
+        self._start = np.concatenate([np.empty(0, np.int64), *(each[:-1] for each in offsets)])
+        self.lengths: npt.NDArray[np.int64] = np.concatenate([np.empty(0, np.int64), *map(np.diff, offsets)])
+        if len(self) and self.lengths.min() < 0:
+            raise DataError(f"{folder / split} is damaged: {_AGAIN}")
 
+    def _files(self, folder: Path, split: str) -> list[tuple[Path, int]]:
+        """(path, documents) of every file."""
         try:
-            splits = json.loads((folder / "dataset_dict.json").read_text("utf-8"))["splits"]
-            self._dataset = datasets.load_from_disk(str(folder / split)) if split in splits else None
-        except (OSError, ValueError, KeyError) as error:
-            raise DataError(f"{folder} is not a token store; run `pretrain tokens`") from error
-        self.fingerprint: str = self._dataset._fingerprint if self._dataset is not None else "empty"
-        chunks = self._dataset.data.column("input_ids").chunks if self._dataset is not None else []
-        self._values = [chunk.values.to_numpy(zero_copy_only=True) for chunk in chunks]
-        offsets = [chunk.offsets.to_numpy(zero_copy_only=True).astype(np.int64) for chunk in chunks]
-        self.lengths: npt.NDArray[np.int64] = np.concatenate([np.diff(o) for o in offsets] or [np.empty(0, np.int64)])
-        self._chunk = np.repeat(np.arange(len(offsets)), [len(o) - 1 for o in offsets])
-        self._start = np.concatenate([o[:-1] for o in offsets] or [np.empty(0, np.int64)])
+            if split not in json.loads((folder / "dataset_dict.json").read_text("utf-8"))["splits"]:
+                return []
+            state = json.loads((folder / split / "state.json").read_text("utf-8"))
+            about = json.loads((folder / split / "dataset_info.json").read_text("utf-8"))
+            names = [each["filename"] for each in state["_data_files"]]
+            documents = about["splits"][split]["shard_lengths"]
+            self.fingerprint = str(state["_fingerprint"])
+            return [(folder / split / name, number) for name, number in zip(names, documents, strict=True)]
+        except FileNotFoundError as error:
+            raise DataError(f"{folder} is not a token store ({error.filename} is missing); {_RUN}") from error
+        except (OSError, ValueError, KeyError, TypeError) as error:
+            raise DataError(f"{folder} is not a token store, or is damaged ({error}); {_AGAIN}") from error
 
     def __len__(self) -> int:
         return len(self.lengths)
@@ -184,4 +94,76 @@ class TokenStore:
 
     def document_id(self, document: int) -> str:
         """The id of a document, as the corpus gave it."""
-        return str(self._dataset[document]["document_id"])  # type: ignore[index]  # an empty store has no documents
+        chunk = self._chunk[document]
+        return str(self._batches[chunk].column("document_id")[document - self._first[chunk]])
+
+    def source(self, document: int) -> str:
+        """The name of a document's source."""
+        chunk = self._chunk[document]
+        return str(self._batches[chunk].column("source")[document - self._first[chunk]])
+
+    def find(self, document_id: str) -> int | None:
+        """The number of the document with this id; None where there is none. Looks through the ids, once."""
+        import pyarrow.compute as pc
+
+        for first, batch in zip(self._first.tolist(), self._batches, strict=False):
+            place = pc.index(batch.column("document_id"), document_id).as_py()
+            if place >= 0:
+                return int(first) + int(place)
+        return None
+
+    def find_all(self, part: str) -> list[int]:
+        """The numbers of the documents with ``part`` in their id, ascending. Looks through the ids, once."""
+        import pyarrow.compute as pc
+
+        found: list[int] = []
+        for first, batch in zip(self._first.tolist(), self._batches, strict=False):
+            places = pc.indices_nonzero(pc.match_substring(batch.column("document_id"), part))
+            found += (first + _view(places)).tolist()
+        return found
+
+    @cached_property
+    def sources(self) -> tuple[str, ...]:
+        """The names of the sources, sorted; those of documents of this split."""
+        return tuple(sorted({name for names, _ in self._encoded_sources for name in names}))
+
+    @cached_property
+    def source_index(self) -> npt.NDArray[np.int32]:
+        """Place of each document's source in ``sources``, int32."""
+        place = {name: number for number, name in enumerate(self.sources)}
+        parts = [np.array([place[name] for name in names], np.int32)[index] for names, index in self._encoded_sources]
+        return np.concatenate([np.empty(0, np.int32), *parts])
+
+    @cached_property
+    def _encoded_sources(self) -> list[tuple[list[str], npt.NDArray[np.int32]]]:
+        """(names, index into them of each document) for every record batch."""
+        columns = [batch.column("source").dictionary_encode() for batch in self._batches]
+        return [(column.dictionary.to_pylist(), _view(column.indices)) for column in columns]
+
+
+_RUN = "run `pretrain tokens`"
+_AGAIN = "run `pretrain tokens` again"
+
+
+def _view(array: pa.Array) -> npt.NDArray[Any]:
+    """The numbers of an array without nulls, not copied. ``to_numpy`` would import pandas, which takes longer than
+    everything else that is done to open a store."""
+    numbers = np.frombuffer(array.buffers()[1], array.type.to_pandas_dtype())
+    return numbers[array.offset : array.offset + len(array)]
+
+
+def _open(path: Path, documents: int) -> list[pa.RecordBatch]:
+    """The record batches of one memory-mapped file."""
+    import pyarrow as pa
+
+    try:
+        with pa.memory_map(str(path)) as source:
+            batches = list(pa.ipc.open_stream(source))
+        found = sum(batch.num_rows for batch in batches)
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing; {_AGAIN}") from error
+    except (pa.ArrowException, OSError) as error:
+        raise DataError(f"{path} is damaged or cut short ({error}); {_AGAIN}") from error
+    if found != documents:
+        raise DataError(f"{path} holds {found:,} of its {documents:,} documents: it was cut short; {_AGAIN}")
+    return batches

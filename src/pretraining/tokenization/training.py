@@ -1,79 +1,160 @@
-"""Train a tokenizer with the ``tokenizers`` library and wrap it for transformers."""
+"""From the ``tokenizer`` section and the corpus to a tokenizer of transformers, and to its files."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import DataError
+from pretraining.tokenization.alphabet import Alphabet, find_alphabet
+from pretraining.tokenization.components import normalization, normalizing, post_processor
 from pretraining.tokenization.config import TokenizerSection
+from pretraining.tokenization.sampling import TrainingSample
+from pretraining.tokenization.special import SpecialTokens, special_tokens_of
 
 if TYPE_CHECKING:
+    from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
 
 def train_tokenizer(
     section: TokenizerSection,
-    texts: Iterable[str],
+    corpus: Path,
     *,
     special_tokens: Sequence[str] = (),
+    roles: Sequence[str] = (),
+    sample: TrainingSample | None = None,
+    base: Path = Path(),
     progress: bool = False,
 ) -> PreTrainedTokenizerFast:
-    """Train byte-level BPE on ``texts``; the same texts in the same order give the same tokenizer.
+    """Train a tokenizer on the training documents of a corpus folder, or load the one that the recipe names.
 
-    The vocabulary starts with BOS, EOS, PAD and ``special_tokens`` (those that the objective needs), then all
-    256 bytes, then the merges. ``tokenizer(text)`` puts BOS in front, as Llama does; EOS is written by the
-    token store.
+    The same documents give the same tokenizer, in whatever order and files they lie and however many threads there
+    are. The vocabulary begins with the special tokens: those with names, those of the objective, those of the recipe.
 
     Args:
-        texts: the training documents; they are streamed, only word counts are kept.
-        special_tokens: further single-id tokens.
+        corpus: the corpus folder; the text is streamed, and ``tokenizer.sample`` says how much of it is read.
+        special_tokens: strings that the objective needs as single ids.
+        roles: named tokens that it needs, such as ``mask_token``.
+        sample: what is read of the corpus, for those who want its ``facts`` afterwards; made here when left out.
+        base: folder that a relative ``tokenizer.name_or_path`` starts from.
 
     Raises:
-        DataError: two special tokens are the same, or there is too little text for the vocabulary.
+        DataError: there is no text, special tokens collide, the alphabet does not fit into the vocabulary, or a
+            pretrained tokenizer is not there or lacks a token.
     """
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
-    specials = [section.bos_token, section.eos_token, section.pad_token, *special_tokens]
-    if len(set(specials)) < len(specials):
-        raise DataError(f"special tokens must differ from each other, but they are {specials}")
-    byte_level = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = (
-        pre_tokenizers.Sequence([pre_tokenizers.Digits(individual_digits=True), byte_level])
-        if section.split_digits
-        else byte_level
-    )
-    tokenizer.decoder = decoders.ByteLevel()
-    trainer = trainers.BpeTrainer(
-        vocab_size=section.vocab_size,
-        min_frequency=section.min_frequency,
-        special_tokens=specials,
-        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-        show_progress=progress,
-    )
-    tokenizer.train_from_iterator(texts, trainer)
-    size = tokenizer.get_vocab_size()
-    if size < section.vocab_size:
-        raise DataError(
-            f"tokenizer.vocab_size = {section.vocab_size}: the training text only supports {size} tokens "
-            f"(pairs seen at least {section.min_frequency} times). Set tokenizer.vocab_size to {size} or less, "
-            "or add text."
-        )
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=f"{section.bos_token} $A",
-        pair=f"{section.bos_token} $A {section.bos_token} $B",
-        special_tokens=[(section.bos_token, tokenizer.token_to_id(section.bos_token))],
-    )
+    if section.algorithm == "pretrained":
+        from pretraining.tokenization.pretrained import load_pretrained
+
+        return load_pretrained(section, base=base, special_tokens=special_tokens, roles=roles)
+    tokens = special_tokens_of(section, special_tokens, roles)
+    backend = _train(section, tokens.all, sample or TrainingSample(section.sample, corpus), progress)
+    if (after := post_processor(section, tokens.named, backend.get_vocab())) is not None:
+        backend.post_processor = after
     return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        bos_token=section.bos_token,
-        eos_token=section.eos_token,
-        pad_token=section.pad_token,
-        clean_up_tokenization_spaces=False,
+        tokenizer_object=backend, clean_up_tokenization_spaces=False, **tokens.named, **_attributes(section, tokens)
+    )
+
+
+def write_tokenizer(
+    section: TokenizerSection, corpus: Path, output: Path, *, warn: Callable[[str], None], **more: Any
+) -> str:
+    """Train a tokenizer, or load one, and write its files into the folder ``output``; what was read into
+    ``sample.json``.
+
+    Args:
+        warn: is called with what is worth saying and no error: fewer tokens than were asked for.
+        more: the further arguments of ``train_tokenizer``.
+
+    Returns:
+        one line about the tokenizer.
+    """
+    sample = None if section.algorithm == "pretrained" else TrainingSample(section.sample, corpus)
+    tokenizer = train_tokenizer(section, corpus, sample=sample, **more)
+    save_tokenizer(tokenizer, output)
+    if (short := shortage(section, tokenizer)) is not None:
+        warn(short)
+    line = f"{section.algorithm}, {len(tokenizer):,} tokens"
+    if sample is None:
+        return line
+    facts = sample.facts()
+    (output / "sample.json").write_text(json.dumps(facts, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return f"{line}, trained on {facts['read_bytes'] / 1e6:.2f} MB"
+
+
+def _attributes(section: TokenizerSection, tokens: SpecialTokens) -> dict[str, Any]:
+    """What ``PreTrainedTokenizerFast`` is told besides the named tokens, where it is not the default."""
+    found: dict[str, Any] = {}
+    if tokens.others:
+        found["extra_special_tokens"] = tokens.others
+    if section.template != "bos_eos":
+        found["model_input_names"] = ["input_ids", "token_type_ids", "attention_mask"]
+    if section.template == "xlnet":  # the class token is the last one, so padding goes before the text
+        found["padding_side"] = "left"
+    if section.model_max_length is not None:
+        found["model_max_length"] = section.model_max_length
+    return found
+
+
+def _train(section: TokenizerSection, specials: list[str], sample: TrainingSample, progress: bool) -> Tokenizer:
+    from pretraining.tokenization import bpe, unigram
+
+    if section.pre_tokenizer == "byte_level":
+        _require_room(section, len(specials) + 256, "the special tokens and the 256 bytes")
+        return bpe.train_byte_level(section, specials, sample.texts(), progress=progress)
+    normalize = normalizing(normalization(section))
+    alphabet = find_alphabet(sample.texts(), section.character_coverage, normalize)
+    _require_alphabet(section, specials, alphabet)
+    if section.algorithm == "unigram":
+        return unigram.train_unigram(section, specials, alphabet, sample.texts(), progress=progress)
+    if section.algorithm == "wordpiece":
+        return bpe.train_wordpiece(section, specials, alphabet, sample.texts(), progress=progress)
+    return bpe.train_metaspace(section, specials, alphabet, sample.texts(), progress=progress)
+
+
+def _require_room(section: TokenizerSection, fixed: int, what: str) -> None:
+    if fixed > (section.target_size or 0):
+        raise DataError(
+            f"tokenizer.vocab_size = {section.target_size}: {what} alone are {fixed:,} tokens; "
+            f"set it to more than {fixed:,}"
+        )
+
+
+def _require_alphabet(section: TokenizerSection, specials: list[str], alphabet: Alphabet) -> None:
+    """Raise if the characters fill the vocabulary: the trainers put all of them in, however many there are."""
+    from pretraining.tokenization.bpe import BYTES, inside_words
+
+    fixed = len(specials) + (len(BYTES) if section.byte_fallback else 0)
+    _require_room(section, fixed, "the special tokens" + (" and the 256 bytes" if section.byte_fallback else ""))
+    characters = len(alphabet.characters)
+    pieces = characters + (len(inside_words(section, alphabet)) if section.algorithm == "wordpiece" else 0)
+    room = (section.target_size or 0) - fixed
+    if pieces > room:
+        share = alphabet.coverage(max(1, room * characters // (2 * pieces)))
+        raise DataError(
+            f"tokenizer.vocab_size = {section.target_size} leaves {room:,} places, but the alphabet takes {pieces:,}: "
+            f"the text has {characters:,} different characters at tokenizer.character_coverage = "
+            f"{section.character_coverage}. Set vocab_size to {2 * pieces + fixed:,} or so, or character_coverage to "
+            f"{max(0.0001, int(share * 10_000) / 10_000)}, which leaves half of the places to longer tokens."
+        )
+
+
+def shortage(section: TokenizerSection, tokenizer: PreTrainedTokenizerFast) -> str | None:
+    """What to say of a tokenizer with fewer tokens than were asked for; None where it has them all.
+
+    It is not an error: the model keeps the rows of ``vocab_size``, and those without a token are never used.
+    """
+    asked, reached = section.target_size, len(tokenizer)
+    if asked is None or reached >= asked:
+        return None
+    least = "" if section.algorithm == "unigram" else f" (pairs seen at least {section.min_frequency} times)"
+    return (
+        f"tokenizer.vocab_size = {asked}: the training text only supports {reached} tokens{least}. The model keeps "
+        f"{asked - reached} rows that are never used; set tokenizer.vocab_size to {reached} or less, or add text"
     )
 
 

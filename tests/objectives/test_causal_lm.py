@@ -83,3 +83,24 @@ def test_it_works_in_the_trainer_of_transformers(make_tiny_model: Any, tmp_path:
         data_collator=DataCollatorForCausalLM(Vocabulary(), sequence_length=16),
     )
     assert trainer.train().training_loss > 0
+
+
+def test_rows_may_be_as_wide_as_the_longest_and_the_loss_is_the_same(make_tiny_model: Any) -> None:
+    from pretraining.modeling.pretraining_model import PretrainingModel, fuses
+
+    generator = np.random.default_rng(0)
+    samples = [
+        {"input_ids": generator.integers(3, 320, sum(lengths)), "lengths": np.array(lengths)}
+        for lengths in ([5, 4], [9], [3])
+    ]
+    full = DataCollatorForCausalLM(Vocabulary(), sequence_length=48)(samples)
+    narrow = DataCollatorForCausalLM(Vocabulary(), sequence_length=48, pad_to_multiple_of=8)(samples)
+    assert full["input_ids"].shape == (3, 48) and narrow["input_ids"].shape == (3, 16)
+    for key, tensor in narrow.items():
+        assert torch.equal(tensor, full[key][:, :16]), key
+    wider = DataCollatorForCausalLM(Vocabulary(), sequence_length=12, pad_to_multiple_of=8)(samples)
+    assert wider["input_ids"].shape == (3, 12)  # never more than the sequence length
+    model = make_tiny_model("llama")
+    loss = PretrainingModel(model, fused=fuses(model))
+    with torch.no_grad():
+        torch.testing.assert_close(loss(**narrow)["loss"], loss(**full)["loss"], rtol=1e-6, atol=1e-5)

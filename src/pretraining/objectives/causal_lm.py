@@ -32,13 +32,18 @@ class DataCollatorForCausalLM:
         tokenizer: anything with ``pad_token_id`` (``eos_token_id`` serves when it is None).
         sequence_length: tokens of a row.
         seed: unused by this objective, which draws nothing; part of every collator's signature.
+        pad_to_multiple_of: make the rows only as wide as the longest sample of the batch, rounded up to this multiple;
+            ``sequence_length`` wide when left out.
     """
 
-    def __init__(self, tokenizer: Any, *, sequence_length: int, seed: int = 0) -> None:
+    def __init__(
+        self, tokenizer: Any, *, sequence_length: int, seed: int = 0, pad_to_multiple_of: int | None = None
+    ) -> None:
         pad = tokenizer.pad_token_id
         self.pad_token_id: int = tokenizer.eos_token_id if pad is None else pad
         self.sequence_length = sequence_length
         self.seed = seed
+        self.pad_to_multiple_of = pad_to_multiple_of
 
     @staticmethod
     def special_tokens() -> list[str]:
@@ -60,7 +65,7 @@ class DataCollatorForCausalLM:
         Raises:
             ValueError: a sample is longer than ``sequence_length``, or its lengths do not add up.
         """
-        shape = (len(samples), self.sequence_length)
+        shape = (len(samples), self._width(samples))
         input_ids = np.full(shape, self.pad_token_id, np.int64)
         labels = np.full(shape, IGNORED, np.int64)
         position_ids = np.zeros(shape, np.int64)
@@ -78,9 +83,16 @@ class DataCollatorForCausalLM:
             labels[row, :size] = ids
             labels[row, starts[lengths > 0]] = IGNORED
             position_ids[row, :size] = np.arange(size) - np.repeat(starts, lengths)
-            position_ids[row, size:] = np.arange(self.sequence_length - size)
+            position_ids[row, size:] = np.arange(shape[1] - size)
         return {
             "input_ids": torch.from_numpy(input_ids),
             "labels": torch.from_numpy(labels),
             "position_ids": torch.from_numpy(position_ids),
         }
+
+    def _width(self, samples: Sequence[dict[str, Any]]) -> int:
+        """Places of the rows of a batch."""
+        if self.pad_to_multiple_of is None:
+            return self.sequence_length
+        longest = max(len(sample["input_ids"]) for sample in samples)
+        return min(self.sequence_length, -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of)

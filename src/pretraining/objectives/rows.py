@@ -1,0 +1,106 @@
+"""Samples as padded rows: what every collator starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from pretraining.objectives.draws import Keys, sample_keys
+
+IGNORED = -100
+"""The label of a position that is no target."""
+
+Integers = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """A batch of samples; ``B`` rows, ``W`` places, ``P`` pieces of documents in all rows together.
+
+    ``ids`` int64 (B, W) with padding; ``sizes`` int64 (B,) real tokens of each row; ``keys`` uint64 (B,), see
+    ``draws``; ``piece_row``, ``piece_start``, ``piece_length`` int64 (P,): pieces in order, empty ones left out.
+    """
+
+    ids: Integers
+    sizes: Integers
+    keys: Keys
+    piece_row: Integers
+    piece_start: Integers
+    piece_length: Integers
+
+    @property
+    def real(self) -> npt.NDArray[np.bool_]:
+        """(B, W): places that hold a token of the sample."""
+        found: npt.NDArray[np.bool_] = np.arange(self.ids.shape[1]) < self.sizes[:, None]
+        return found
+
+    def document_ids(self) -> Integers:
+        """(B, W): the number of the piece in its row, from 1; 0 on padding."""
+        return self.documents_and_positions()[0]
+
+    def documents_and_positions(self) -> tuple[Integers, Integers]:
+        """``document_ids`` and ``position_ids``, both int64 (B, W); positions restart at every piece and at padding."""
+        batch, width = self.ids.shape
+        ragged = np.flatnonzero(self.sizes < width)
+        # Padding is one more run of its row; runs and their starts in the flattened batch say all.
+        starts = np.concatenate([self.piece_row * width + self.piece_start, ragged * width + self.sizes[ragged]])
+        number = np.arange(len(self.piece_row)) - np.searchsorted(self.piece_row, self.piece_row) + 1
+        number = np.concatenate([number, np.zeros(len(ragged), np.int64)])
+        order = np.argsort(starts, kind="stable")
+        starts = starts[order]
+        lengths = np.diff(starts, append=batch * width)
+        position = np.arange(batch * width) - np.repeat(starts, lengths)
+        return np.repeat(number[order], lengths).reshape(batch, width), position.reshape(batch, width)
+
+    def piece_starts(self) -> npt.NDArray[np.bool_]:
+        """(B, W): the first token of every piece."""
+        first = np.zeros(self.ids.shape, bool)
+        first[self.piece_row, self.piece_start] = True
+        return first
+
+
+def make_rows(
+    samples: Sequence[dict[str, Any]],
+    *,
+    width: int,
+    pad_token_id: int,
+    seed: int,
+    pad_to_multiple_of: int | None = None,
+) -> Rows:
+    """Pad samples into rows without changing them.
+
+    Args:
+        samples: each with ``input_ids`` (t,) and ``lengths`` (pieces,), ``lengths.sum() == t``; a sample without
+            ``lengths`` (a plain dataset in ``Trainer``) is one piece.
+        width: places of a row.
+        pad_to_multiple_of: make the rows only as wide as the longest sample, rounded up to this multiple.
+
+    Raises:
+        ValueError: a sample is longer than ``width``, or its lengths do not add up.
+    """
+    parts = [np.asarray(sample["input_ids"]) for sample in samples]
+    sizes = np.array([len(part) for part in parts], np.int64)
+    lengths = [np.asarray(s.get("lengths", [n]), np.int64) for s, n in zip(samples, sizes.tolist(), strict=True)]
+    piece_length = np.concatenate(lengths) if lengths else np.empty(0, np.int64)
+    piece_row = np.repeat(np.arange(len(lengths)), [len(pieces) for pieces in lengths])
+    wrong = np.flatnonzero((sizes > width) | (np.bincount(piece_row, piece_length, len(sizes)) != sizes))
+    if len(wrong):
+        row = int(wrong[0])
+        raise ValueError(
+            f"sample {samples[row].get('index', row)} has {sizes[row]} tokens in pieces of {lengths[row].tolist()}, "
+            f"for rows of {width}"
+        )
+    if pad_to_multiple_of is not None and len(sizes):
+        width = min(width, max(1, -(-int(sizes.max()) // pad_to_multiple_of)) * pad_to_multiple_of)
+    ids = np.full((len(parts), width), pad_token_id, np.int64)
+    for row, part in enumerate(parts):
+        ids[row, : len(part)] = part
+    ends = np.cumsum(piece_length)
+    before = np.cumsum(sizes) - sizes
+    piece_start = ends - piece_length - before[piece_row]
+    kept = piece_length > 0
+    return Rows(ids, sizes, sample_keys(samples, seed), piece_row[kept], piece_start[kept], piece_length[kept])

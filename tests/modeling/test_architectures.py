@@ -16,25 +16,37 @@ from pretraining.modeling.architectures import (
     aliases,
     config_fields,
     divides_width_always,
-    known_architectures,
     legacy_keys,
     own_name,
     positions_key,
 )
+from pretraining.modeling.carriers import architectures_of, head_for, known_architectures
 
 FAMILIES = ["llama", "qwen3", "gpt2", "mistral", "gemma3_text", "olmo2", "gpt_neox", "bloom", "mpt", "falcon"]
 
 
 def test_causal_architectures_are_known() -> None:
     assert set(FAMILIES) <= known_architectures()
-    assert {"t5", "vit", "nonsense"}.isdisjoint(known_architectures())
+    assert {"vit", "nonsense"}.isdisjoint(known_architectures())
 
 
 def test_known_architectures_are_those_of_transformers() -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    assert known_architectures() == set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) & set(CONFIG_MAPPING)
+    every = set(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES) & set(CONFIG_MAPPING)
+    assert architectures_of("causal_lm") < every
+    left = every - architectures_of("causal_lm")
+    assert {"bert", "roberta", "electra", "xlnet", "bart"} <= left  # they see both sides unless told otherwise
+    assert {"llama", "qwen3", "gpt2", "bloom"}.isdisjoint(left)
+
+
+def test_heads() -> None:
+    assert head_for(("pair", "masked_lm"), "roberta") == "masked_lm"
+    assert head_for(("pair", "masked_lm"), "bert") == "pair"
+    assert head_for(("seq2seq_lm",), "llama") is None
+    assert architectures_of("seq2seq_lm") >= {"t5", "umt5", "bart"}
+    assert architectures_of("permutation_lm") == {"xlnet"}
 
 
 @pytest.mark.parametrize("model_type", [*FAMILIES, pytest.param("all", marks=pytest.mark.slow)])
@@ -111,7 +123,8 @@ def test_an_unknown_model_type() -> None:
 
 def test_nothing_of_transformers_is_imported() -> None:
     code = (
-        "import sys; from pretraining.modeling.architectures import config_fields, known_architectures;"
+        "import sys; from pretraining.modeling.architectures import config_fields;"
+        "from pretraining.modeling.carriers import known_architectures;"
         "config_fields('gemma3_text'); known_architectures();"
         "print([name for name in ('transformers', 'torch', 'huggingface_hub') if name in sys.modules])"
     )

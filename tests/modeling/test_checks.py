@@ -10,16 +10,28 @@ import pytest
 from pretraining.batching.config import BatchesSection
 from pretraining.modeling.checks import RULES
 from pretraining.modeling.config import ModelSection
+from pretraining.objectives.config import MaskedLMSection
+from pretraining.objectives.sections.base import ObjectiveBase
+from pretraining.objectives.sections.causal import CausalLMSection
+from pretraining.objectives.sections.contrastive import ContrastiveSection
+from pretraining.objectives.sections.spans import SpanCorruptionSection
 from pretraining.section import Finding
 from pretraining.tokenization.config import TokenizerSection
 
-SECTIONS = {"tokenizer": TokenizerSection(vocab_size=512), "batches": BatchesSection(sequence_length=64)}
+SECTIONS = {
+    "tokenizer": TokenizerSection(vocab_size=512),
+    "batches": BatchesSection(sequence_length=64),
+    "objective": CausalLMSection(),
+}
 
 
-def findings(rule_id: str, architecture: str = "llama", **keys: Any) -> list[Finding]:
+def findings(
+    rule_id: str, architecture: str = "llama", *, objective: ObjectiveBase | None = None, **keys: Any
+) -> list[Finding]:
     """What one rule says about a model."""
     (rule,) = (rule for rule in RULES if rule.id == rule_id)
-    facts = {"model": ModelSection(architecture=architecture, **keys), **SECTIONS}
+    facts = {**SECTIONS, "model": ModelSection(architecture=architecture, **keys)}
+    facts |= {"objective": objective} if objective is not None else {}
     return list(rule.check(**{name: facts[name] for name in inspect.signature(rule.check).parameters}))
 
 
@@ -174,3 +186,33 @@ def test_model_key_reserved() -> None:
     (finding,) = findings("model_key_reserved", use_cache=True)
     assert "never uses a cache" in finding.message
     assert [f.path for f in findings("model_key_reserved", dtype="bfloat16")] == ["model.dtype"]
+
+
+@pytest.mark.parametrize(
+    ("architecture", "objective", "needs"),
+    [
+        ("bert", CausalLMSection(), "a causal decoder"),
+        ("llama", MaskedLMSection(), "an encoder with a masked language-modeling head"),
+        ("gpt2", SpanCorruptionSection(), "an encoder-decoder"),
+    ],
+)
+def test_objective_fits_architecture(architecture: str, objective: ObjectiveBase, needs: str) -> None:
+    (found,) = findings("objective_fits_architecture", architecture, objective=objective)
+    assert found.path == "objective.type"
+    assert found.message == f"{objective.type} needs {needs}, which {architecture} is not"
+    assert "recipes/README.md has the table" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("architecture", "objective"),
+    [("bert", MaskedLMSection()), ("t5", SpanCorruptionSection()), ("roberta", ContrastiveSection())],
+)
+def test_pairs_that_fit(architecture: str, objective: ObjectiveBase) -> None:
+    assert findings("objective_fits_architecture", architecture, objective=objective) == []
+
+
+def test_packing_can_isolate() -> None:
+    (found,) = findings("packing_can_isolate", "bart")
+    assert found.path == "batches.packing" and "cannot keep documents apart" in found.message
+    (found,) = findings("packing_can_isolate", "bert", objective=ContrastiveSection())
+    assert "contrastive compares texts" in found.message

@@ -11,7 +11,8 @@ from torch.nn import functional as F
 
 from pretraining.errors import ModelError
 from pretraining.modeling.isolation import leak, require_isolation
-from pretraining.modeling.loss import SummedLoss, chunk_rows, fuses, linear_nll
+from pretraining.modeling.loss import chunk_rows, linear_nll
+from pretraining.modeling.pretraining_model import PretrainingModel, fuses
 from pretraining.objectives import DataCollatorForCausalLM
 
 FAMILIES = [(family, attention) for family in ("llama", "gpt2", "qwen3") for attention in ("sdpa", "eager")]
@@ -40,7 +41,7 @@ def test_packed_loss_is_the_token_weighted_loss_of_the_documents(
     make_tiny_model: Any, batch: dict[str, torch.Tensor], family: str, attention: str, fused: bool
 ) -> None:
     model = make_tiny_model(family, attn_implementation=attention)
-    packed = float(SummedLoss(model, fused=fused)(**batch))
+    packed = float(PretrainingModel(model, fused=fused)(**batch)["loss"])
     alone, targets = 0.0, 0
     for ids in batch["input_ids"]:
         for document in torch.split(ids[: sum(DOCUMENTS)], DOCUMENTS):
@@ -70,19 +71,30 @@ def test_changing_one_document_changes_no_other(
 def test_the_default_of_transformers_leaks_and_is_caught(make_tiny_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """With a cache, as a plain ``model(**batch)`` would run, documents see each other: this is what we measure for."""
     model = make_tiny_model("llama")
-    forward = model.forward
-    monkeypatch.setattr(model, "forward", lambda **inputs: forward(**(inputs | {"use_cache": True})))
+    forward = model.base_model.forward
+    monkeypatch.setattr(model.base_model, "forward", lambda **inputs: forward(**(inputs | {"use_cache": True})))
     assert leak(model) > 0.01
     with pytest.raises(ModelError, match="lets packed documents see each other"):
         require_isolation(model)
 
 
-def test_a_family_without_position_ids_is_refused(make_tiny_model: Any) -> None:
-    from transformers import AutoConfig, AutoModelForCausalLM
+def test_a_state_space_model_carries_one_document_into_the_next() -> None:
+    import transformers
 
-    config = AutoConfig.for_model("bloom", vocab_size=320, hidden_size=16, n_layer=1, n_head=2)
-    with pytest.raises(ModelError, match="bloom"):
-        require_isolation(AutoModelForCausalLM.from_config(config))
+    config = transformers.AutoConfig.for_model(
+        "mamba", vocab_size=320, hidden_size=16, num_hidden_layers=2, initializer_range=0.3
+    )
+    with pytest.raises(ModelError, match=r"mamba .* lets packed documents see each other"):
+        require_isolation(transformers.AutoModelForCausalLM.from_config(config))
+
+
+def test_a_family_that_cannot_isolate_is_refused() -> None:
+    import transformers
+
+    sizes = {"vocab_size": 320, "d_model": 16, "encoder_layers": 1, "decoder_layers": 1}
+    bart = transformers.AutoConfig.for_model("bart", **sizes)
+    with pytest.raises(ModelError, match=r"bart .* its positions count from .* batches.packing: none"):
+        require_isolation(transformers.AutoModelForSeq2SeqLM.from_config(bart))
 
 
 @pytest.mark.parametrize(("family", "expected"), [("llama", True), ("gpt2", True), ("olmo2", True)])

@@ -1,4 +1,4 @@
-"""What the installed transformers says about its causal architectures, read from its source files.
+"""What the installed transformers says about its architectures, read from its source files.
 
 Importing one config class of transformers takes seconds and brings torch with it, and ``pretrain check`` has to
 answer in less than one. transformers 5 writes its configs as dataclasses with annotated attributes, so their keys
@@ -78,10 +78,15 @@ def _modules() -> dict[str, str]:
 
 
 @cache
-def known_architectures() -> frozenset[str]:
-    """The ``model_type`` of every architecture for which transformers has a causal language-modeling head."""
-    heads = _pairs("modeling_auto.py", "MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
-    return frozenset(heads) & frozenset(_config_names())
+def heads_in(mapping: str) -> frozenset[str]:
+    """The ``model_type`` of every architecture in a table of transformers' ``modeling_auto``."""
+    return frozenset(_pairs("modeling_auto.py", mapping))
+
+
+@cache
+def known_configs() -> frozenset[str]:
+    """The ``model_type`` of every architecture with a config class."""
+    return frozenset(_config_names())
 
 
 @cache
@@ -213,7 +218,15 @@ def legacy_keys(model_type: str) -> frozenset[str]:
         methods = (_method(found.node, _ROPE_METHOD) for found in _classes(model_type))
         nearest = next((method for method in methods if method is not None), None)
         names |= _taken(nearest) if nearest is not None else set()
-    return frozenset(names - set(config_fields(model_type)))
+    return frozenset((names | _read_by_the_model(model_type)) - set(config_fields(model_type)))
+
+
+def _read_by_the_model(model_type: str) -> set[str]:
+    """Keys that the model itself asks an undeclaring config for: ``getattr(config, "position_buckets", -1)``."""
+    folder = _transformers() / "models" / _modules().get(model_type, model_type.replace("-", "_"))
+    files = sorted(folder.glob(f"modeling_{folder.name}.py"))
+    pattern = r'getattr\((?:self\.)?config, "([a-z]\w*)"'
+    return {name for file in files for name in re.findall(pattern, file.read_text(encoding="utf-8"))}
 
 
 @cache

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import ModelError
+from pretraining.modeling.architectures import config_fields
+from pretraining.modeling.carriers import architectures_of
 from pretraining.modeling.config import ModelSection
 
 if TYPE_CHECKING:
@@ -23,11 +25,7 @@ def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
     from transformers import AutoConfig
 
     keys: dict[str, Any] = {"vocab_size": len(tokenizer)} | section.config_keys
-    keys |= {
-        "bos_token_id": tokenizer.bos_token_id,
-        "eos_token_id": tokenizer.eos_token_id,
-        "pad_token_id": tokenizer.pad_token_id,
-    }
+    keys |= special_ids(section.architecture, tokenizer)
     try:
         config = AutoConfig.for_model(section.architecture, **keys)
     except (TypeError, ValueError, KeyError) as error:
@@ -45,20 +43,65 @@ def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
     return config
 
 
-def build_model(section: ModelSection, tokenizer: Any, *, seed: int) -> PreTrainedModel:
+def special_ids(architecture: str, tokenizer: Any) -> dict[str, int | None]:
+    """The tokenizer's special ids under the keys that the config has for them.
+
+    Encoder-decoders start a target with padding, as T5 does, and BART with the end of a document.
+    """
+    ids = {
+        "bos_token_id": tokenizer.bos_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "pad_token_id": tokenizer.pad_token_id,
+    }
+    fields = config_fields(architecture)
+    ids |= {
+        key: getattr(tokenizer, key)
+        for key in ("cls_token_id", "sep_token_id", "mask_token_id")
+        if key in fields and getattr(tokenizer, key) is not None
+    }
+    if architecture in architectures_of("seq2seq_lm"):
+        ids["decoder_start_token_id"] = decoder_start(architecture, tokenizer)
+    return ids
+
+
+def decoder_start(architecture: str, tokenizer: Any) -> int:
+    """The token that every target begins with: EOS for the family of BART, padding for that of T5."""
+    token = tokenizer.eos_token_id if architecture in ("bart", "mbart") else tokenizer.pad_token_id
+    return int(token)
+
+
+AUTO_CLASSES = {
+    "causal_lm": "AutoModelForCausalLM",
+    "masked_lm": "AutoModelForMaskedLM",
+    "seq2seq_lm": "AutoModelForSeq2SeqLM",
+    "permutation_lm": "AutoModelForCausalLM",  # where transformers keeps XLNetLMHeadModel
+    "pair": "AutoModelForPreTraining",
+    "replaced_token_detection": "AutoModelForPreTraining",
+    "encoder": "AutoModel",
+}
+"""The class of transformers for each kind of head."""
+
+
+def build_model(section: ModelSection, tokenizer: Any, *, seed: int, head: str = "causal_lm") -> PreTrainedModel:
     """A model in float32 with weights drawn from ``seed``: the same on every rank and every machine.
+
+    Args:
+        head: a key of ``AUTO_CLASSES``.
 
     Raises:
         ModelError: transformers refuses the sizes or the attention implementation.
     """
     import torch
-    from transformers import AutoModelForCausalLM
+    import transformers
 
     config = build_config(section, tokenizer)
+    auto = AUTO_CLASSES[head]
+    if head == "replaced_token_detection" and section.architecture != "electra":
+        auto, config.num_labels = "AutoModelForTokenClassification", 1  # DeBERTa-v3 has no class of its own there
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         try:
-            model: PreTrainedModel = AutoModelForCausalLM.from_config(
+            model: PreTrainedModel = getattr(transformers, auto).from_config(
                 config, attn_implementation=section.attn_implementation, dtype=torch.float32
             )
         except (ImportError, ValueError) as error:

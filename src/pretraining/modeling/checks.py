@@ -10,12 +10,13 @@ from pretraining.modeling.architectures import (
     aliases,
     config_fields,
     divides_width_always,
-    known_architectures,
     legacy_keys,
     own_name,
     positions_key,
 )
+from pretraining.modeling.carriers import HEADS, SHOWN, architectures_of, head_for, isolates, known_architectures
 from pretraining.modeling.config import ModelSection
+from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Finding, Rule
 from pretraining.tokenization.config import TokenizerSection
 
@@ -54,14 +55,14 @@ def _readable(model: ModelSection) -> bool:
 
 
 def architecture_known(model: ModelSection) -> Iterator[Finding]:
-    """``architecture`` is a ``model_type`` with a causal head and a vocabulary of its own."""
+    """``architecture`` is a ``model_type`` with a head for some objective and a vocabulary of its own."""
     name = model.architecture
     if not _readable(model):
         near = _near(name.lower().removesuffix("forcausallm"), known_architectures())
         yield Finding(
             path="model.architecture",
-            message="the installed transformers has no such architecture with a causal language-modeling head",
-            fix="write a model_type of transformers, such as llama, qwen3, mistral, olmo2 or gpt2",
+            message="the installed transformers has no such architecture with a language-modeling head",
+            fix="write a model_type of transformers, such as llama, qwen3, gpt2, bert, modernbert, t5 or bart",
             hint=f"did you mean {near}?" if near else "",
         )
     elif own_name(name, "vocab_size") not in config_fields(name):
@@ -72,6 +73,32 @@ def architecture_known(model: ModelSection) -> Iterator[Finding]:
             fix="name an architecture of text alone",
             hint=f"did you mean {text}?" if text in known_architectures() else "",
         )
+
+
+def objective_fits_architecture(model: ModelSection, objective: ObjectiveBase) -> Iterator[Finding]:
+    """The architecture has a head that can learn the objective."""
+    if not _readable(model) or head_for(objective.heads(), model.architecture):
+        return
+    name, kinds = model.architecture, objective.heads()
+    needed = " or ".join(HEADS[kind] for kind in kinds)
+    known = sorted(set().union(*(architectures_of(kind) for kind in kinds)) & set(SHOWN))
+    yield Finding(
+        path="objective.type",
+        message=f"{objective.type} needs {needed}, which {name} is not",
+        fix=f"choose an architecture such as {', '.join(known)}, or another objective; recipes/README.md has the table",
+    )
+
+
+def packing_can_isolate(model: ModelSection, objective: ObjectiveBase, batches: BatchesSection) -> Iterator[Finding]:
+    """Packed rows only where documents can be kept apart, and where a row may hold several."""
+    if batches.packing == "none":
+        return
+    if not isolates(model.architecture):
+        message = f"{model.architecture} counts positions from the beginning of the row and cannot keep documents apart"
+        yield Finding("batches.packing", message, "set batches.packing: none (one document a row)")
+    elif objective.type == "contrastive":
+        message = "contrastive compares texts, and a packed row is several"
+        yield Finding("batches.packing", message, "set batches.packing: none (one document a row)")
 
 
 def model_key_known(model: ModelSection) -> Iterator[Finding]:
@@ -179,14 +206,14 @@ def heads_divide_width(model: ModelSection) -> Iterator[Finding]:
 
 
 def sequence_fits_positions(model: ModelSection, batches: BatchesSection) -> Iterator[Finding]:
-    """``batches.sequence_length`` is not longer than what the model has positions for."""
+    """No sample of any stage is longer than what the model has positions for."""
     key = positions_key(model.architecture) if _readable(model) else None
     positions = model.config_keys.get(key) if key is not None else None
-    if isinstance(positions, int) and positions < batches.sequence_length:
+    if isinstance(positions, int) and positions < batches.longest_sequence:
         yield Finding(
             path=f"model.{key}",
-            message=f"samples have {batches.sequence_length} tokens, the model has {positions} positions",
-            fix=f"remove model.{key}, which then follows batches.sequence_length, or raise it",
+            message=f"samples have {batches.longest_sequence} tokens, the model has {positions} positions",
+            fix=f"remove model.{key}, which then follows the longest sample, or raise it",
         )
 
 
@@ -194,10 +221,11 @@ def vocabulary_covers_tokenizer(model: ModelSection, tokenizer: TokenizerSection
     """``model.vocab_size``, when given, has a row for each token."""
     key = own_name(model.architecture, "vocab_size") if _readable(model) else "vocab_size"
     size = model.config_keys.get(key)
-    if isinstance(size, int) and size < tokenizer.vocab_size:
+    asked = tokenizer.target_size
+    if isinstance(size, int) and asked is not None and size < asked:
         yield Finding(
             path=f"model.{key}",
-            message=f"the tokenizer has {tokenizer.vocab_size} tokens, the model's vocabulary only {size}",
+            message=f"the tokenizer has {asked} tokens, the model's vocabulary only {size}",
             fix=f"remove model.{key}, which then follows tokenizer.vocab_size, or raise it",
         )
 
@@ -219,9 +247,21 @@ def model_key_reserved(model: ModelSection) -> Iterator[Finding]:
 RULES = [
     Rule(
         id="architecture_known",
-        says="`model.architecture` is a causal architecture of the installed transformers.",
+        says="`model.architecture` is an architecture of the installed transformers with a language-modeling head.",
         why="The name is the only thing that says which model is built.",
         check=architecture_known,
+    ),
+    Rule(
+        id="objective_fits_architecture",
+        says="The objective and the architecture go together.",
+        why="A decoder cannot fill in what it has not reached, and an encoder sees the token that it is to predict.",
+        check=objective_fits_architecture,
+    ),
+    Rule(
+        id="packing_can_isolate",
+        says="Documents share rows only where the model can keep them apart.",
+        why="A document that sees its neighbours learns from what is not there when the model is used.",
+        check=packing_can_isolate,
     ),
     Rule(
         id="model_key_known",

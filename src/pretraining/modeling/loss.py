@@ -5,45 +5,84 @@ The loop divides it by the number of targets of the *global* batch, whatever the
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from pretraining.modeling.heads import transform, vocabulary
 
 IGNORED = -100
+DENSE = 0.5
+"""Above this share of targets all positions go through the head: picking them out would cost more than it saves."""
+LOGITS = 2**22
+"""Logits that are held at once where the loss is not fused."""
 
 
-class SummedLoss(nn.Module):
-    """A causal model and its loss as one module, so that DDP, FSDP2 and DeepSpeed wrap both together.
+@dataclass(frozen=True)
+class LossOptions:
+    """What is added to the likelihood of a language model.
 
-    ``forward(input_ids, labels, position_ids)`` takes int64 ``(batch, length)`` and gives the summed loss, a
-    float32 scalar. ``labels`` are aligned with ``input_ids`` and shifted here, as in transformers.
-
-    Where the head is a plain matrix (``fused``), the loss is ``F.linear_cross_entropy``, which never holds all
-    logits at once (torch 2.13; 2.5 s and 202 MB against 4.1 s and 1.55 GB for 4096 x 384 -> 32000 on two CPU
-    cores). Otherwise the model makes its own logits.
+    ``z_loss`` times ``log(Z) ** 2`` keeps the logits from drifting (PaLM, Chowdhery et al. 2022, section 5);
+    ``label_smoothing`` gives that share of a target to all tokens alike (Szegedy et al. 2016).
     """
 
-    def __init__(self, model: Any, *, fused: bool) -> None:
-        super().__init__()
-        self.model = model
-        self.fused = fused
-        self._no_split_modules = getattr(model, "_no_split_modules", None)  # for accelerate's wrapping policy
-        self.config = model.config
+    z_loss: float = 0.0
+    label_smoothing: float = 0.0
 
-    def forward(self, input_ids: Tensor, labels: Tensor, position_ids: Tensor) -> Tensor:
-        """See the class."""
-        targets = F.pad(labels[:, 1:], (0, 1), value=IGNORED).reshape(-1)
-        inputs = {"input_ids": input_ids, "position_ids": position_ids, "use_cache": False}
-        if not self.fused:
-            logits = self.model(**inputs).logits
-            return F.cross_entropy(
-                logits.reshape(-1, logits.shape[-1]).float(), targets, ignore_index=IGNORED, reduction="sum"
-            )
-        hidden = self.model.base_model(**inputs).last_hidden_state
-        head = self.model.get_output_embeddings()
-        return linear_nll(hidden.reshape(-1, hidden.shape[-1]), head.weight, head.bias, targets)
+    @property
+    def plain(self) -> bool:
+        """Whether there is nothing but the likelihood, so that the fused loss will do."""
+        return not self.z_loss and not self.label_smoothing
+
+
+def token_nll(model: Any, states: Tensor, targets: Tensor, options: LossOptions) -> Tensor:
+    """The summed loss of the targets, without the logits of positions that have none.
+
+    Args:
+        states: last hidden states ``(B, S, width)``.
+        targets: int64 ``(B, S)`` beside the positions that predict them, -100 is ignored.
+    """
+    states, targets = states.reshape(-1, states.shape[-1]), targets.reshape(-1)
+    kept = targets != IGNORED
+    if int(kept.sum()) < DENSE * len(targets):
+        states, targets = states[kept], targets[kept]
+    weight, bias = vocabulary(model)
+    return vocabulary_nll(transform(model, states), weight, bias, targets, options)
+
+
+def vocabulary_nll(
+    states: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, options: LossOptions
+) -> Tensor:
+    """The summed loss of targets ``(n,)`` from states ``(n, width)`` that the vocabulary matrix takes as they are.
+
+    Without any target it is 0, and every parameter still gets a gradient, which DDP waits for.
+    """
+    if not len(targets):
+        return F.linear(states, weight, bias).sum().float()
+    if options.plain:
+        return linear_nll(states, weight, bias, targets)
+    rows = max(1, LOGITS // len(weight))
+    total = torch.zeros((), device=states.device)
+    for part, wanted in zip(torch.split(states, rows), torch.split(targets, rows), strict=True):
+        total = total + checkpoint(_part_nll, part, weight, bias, wanted, options, use_reentrant=False)
+    return total
+
+
+def _part_nll(states: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor, options: LossOptions) -> Tensor:
+    return logits_nll(F.linear(states, weight.to(states.dtype), bias), targets, options)
+
+
+def logits_nll(logits: Tensor, targets: Tensor, options: LossOptions) -> Tensor:
+    """The summed loss from logits ``(..., vocabulary)`` and targets of the same leading shape."""
+    flat, wanted = logits.reshape(-1, logits.shape[-1]).float(), targets.reshape(-1)
+    loss = F.cross_entropy(flat, wanted, ignore_index=IGNORED, reduction="sum", label_smoothing=options.label_smoothing)
+    if options.z_loss:
+        loss = loss + options.z_loss * (flat.logsumexp(-1).square() * (wanted != IGNORED)).sum()
+    return loss
 
 
 def linear_nll(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Tensor) -> Tensor:
@@ -86,26 +125,3 @@ def chunk_rows(rows: int, width: int, vocabulary: int) -> int:
     """
     ratio = -(-vocabulary // width)
     return max(128, (1 << (-(-rows // ratio) - 1).bit_length()) // 2)
-
-
-@torch.no_grad()
-def fuses(model: Any) -> bool:
-    """Whether the model's logits are just ``last_hidden_state @ head.weight.T (+ bias)``.
-
-    Measured on a few tokens instead of kept as a list: some families scale or cap their logits, normalise after
-    the base model, or have no plain head.
-    """
-    head = getattr(model, "get_output_embeddings", lambda: None)()
-    if not isinstance(head, nn.Linear) or model.base_model is model:
-        return False
-    input_ids = torch.arange(8, device=head.weight.device)[None] % model.config.vocab_size
-    training = model.training
-    model.eval()
-    try:
-        logits = model(input_ids=input_ids, use_cache=False).logits
-        hidden = getattr(model.base_model(input_ids=input_ids, use_cache=False), "last_hidden_state", None)
-    finally:
-        model.train(training)
-    if hidden is None or hidden.shape[-1] != head.in_features:
-        return False
-    return torch.allclose(head(hidden).float(), logits.float(), atol=1e-4, rtol=1e-4)

@@ -1,21 +1,34 @@
-"""Two gloo processes train the same model as one, really share the work, and can take over from each other."""
+"""Two gloo processes train the same model as one, really share the work, and can take over from each other.
+
+The training is that of ``worker.make_job``: two sources, two stages, a batch that grows, weights that adapt.
+"""
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import shutil
 import subprocess
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-needs_deepspeed = pytest.mark.skipif(find_spec("deepspeed") is None, reason="the extra `deepspeed` is not installed")
+from pretraining.batching.config import BatchesSection
+from pretraining.batching.plan import make_plan, save_plan
+from pretraining.tokenization.store import TokenStore
+
+needs_deepspeed = pytest.mark.skipif(
+    importlib.util.find_spec("deepspeed") is None, reason="the extra `deepspeed` is not installed"
+)
 WORKER = Path(__file__).with_name("worker.py")
+_spec = importlib.util.spec_from_file_location("distributed_worker", WORKER)
+assert _spec is not None and _spec.loader is not None
+worker = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(worker)
 
 
 def train(run: Path, mode: str, ranks: int, name: str) -> dict[str, Any]:
@@ -42,8 +55,14 @@ def train(run: Path, mode: str, ranks: int, name: str) -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def fresh(run_folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    plan = make_plan(
+        BatchesSection.model_validate(worker.BATCHES), TokenStore(run_folder / "tokens"), raw_length=lambda n, _: n
+    )
+
     def copy(name: str) -> Path:
-        return Path(shutil.copytree(run_folder, tmp_path_factory.mktemp("ranks") / name))
+        run = Path(shutil.copytree(run_folder, tmp_path_factory.mktemp("ranks") / name))
+        save_plan(plan, run / "batches")
+        return run
 
     return copy
 
@@ -54,12 +73,18 @@ def alone(fresh: Any) -> dict[str, Any]:
     return train(run, "plain", 1, "one") | {"run": run}
 
 
+FIGURES = ("loss", "grad_norm", "learning_rate", "held_out_loss", "held_out_bits_per_byte")
+
+
 def assert_same_training(a: dict[str, Any], b: dict[str, Any], tolerance: float) -> None:
     assert [line["step"] for line in a["lines"]] == [line["step"] for line in b["lines"]]
     for x, y in zip(a["lines"], b["lines"], strict=True):
-        for key in ("loss", "grad_norm", "learning_rate", "held_out_loss", "held_out_bits_per_byte"):
+        for key in (*FIGURES, "held_out_loss/lincoln", "held_out_loss/union", "tokens", "batch_tokens"):
             assert (key in x) == (key in y)
             assert key not in x or x[key] == pytest.approx(y[key], rel=tolerance), (key, x["step"])
+    assert [each["step"] for each in a["decisions"]] == [each["step"] for each in b["decisions"]] == [4, 8]
+    for x, y in zip(a["decisions"], b["decisions"], strict=True):
+        assert x["weights"] == pytest.approx(y["weights"], rel=tolerance)
     for kind in ("weights", "states"):
         assert a[kind].keys() == b[kind].keys()
         for name, tensor in a[kind].items():

@@ -18,30 +18,41 @@ from accelerate.utils import DistributedType, FullyShardedDataParallelPlugin
 
 from pretraining.batching.config import BatchesSection
 from pretraining.modeling.config import ModelSection
-from pretraining.objectives.config import ObjectiveSection
+from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.section import Duration
 from pretraining.training.checkpoints import TrainingState, newest, read_state, read_tensors
-from pretraining.training.config import CheckpointSection, OptimizerSection, ScheduleSection, TrainingSection
+from pretraining.training.config import BatchRamp, CheckpointSection, OptimizerSection, ScheduleSection, TrainingSection
 from pretraining.training.distributed import make_accelerator
 from pretraining.training.job import Job
 from pretraining.training.loop import train
 from pretraining.training.setup import make_setup
 
+BATCHES = {
+    "max_epochs": 100.0,
+    "mixture": {
+        "weights": {"lincoln": 3.0, "union": 1.0},
+        "adapt": {"function": "pretraining.batching.adaptive:exponentiated", "every": {"steps": 4}},
+    },
+    "stages": [
+        {"name": "short", "duration": {"tokens": 1100}, "sequence_length": 16},
+        {"name": "long", "duration": {"steps": 4}, "sequence_length": 32},
+    ],
+}
+
 
 def make_job(run: Path, micro_batch_size: int, optimizer: str = "adamw") -> Job:
-    """12 steps of 8 rows of 32 tokens."""
+    """12 steps: 7 of 8 rows of 16 tokens, 1 of 16 rows, 4 of 8 rows of 32 tokens, with a mixture that adapts."""
     return Job(
         run=run,
         seed=5,
-        batches=BatchesSection(sequence_length=32, max_epochs=100.0),
-        objective=ObjectiveSection(),
+        batches=BatchesSection.model_validate(BATCHES),
+        objective=CausalLMSection(),
         model=ModelSection(
             architecture="llama", hidden_size=32, intermediate_size=64, num_hidden_layers=2, num_attention_heads=2,
             num_key_value_heads=1, max_position_embeddings=32, tie_word_embeddings=True, attention_dropout=0.0,
         ),  # type: ignore[call-arg]  # keys of the architecture
         training=TrainingSection(
-            duration=Duration(steps=12),
-            batch_tokens=8 * 32,
+            batch_tokens=BatchRamp.model_validate({"from": 128, "to": 256, "over": {"tokens": 800}}),
             micro_batch_size=micro_batch_size,
             optimizer=OptimizerSection(type=optimizer, learning_rate=1e-2),  # type: ignore[arg-type]
             schedule=ScheduleSection(type="linear", warmup=Duration(steps=2)),
@@ -118,7 +129,7 @@ def main(run: Path, mode: str, output: Path) -> None:
     }
     if accelerator.is_main_process:
         torch.save({"weights": weights, "states": states}, output)
-        output.with_suffix(".json").write_text(json.dumps(facts))
+        output.with_suffix(".json").write_text(json.dumps(facts | {"decisions": state.decisions}))
 
 
 if __name__ == "__main__":

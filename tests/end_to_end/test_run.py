@@ -40,7 +40,8 @@ def test_the_run_folder_holds_what_the_design_says(finished: Path) -> None:
     names = {path.name for path in run.iterdir() if not path.name.startswith(".")}
     folders = {"corpus", "tokenizer", "tokens", "batches", "checkpoints", "model", "evaluation"}
     folders.add("corpus.work")  # what was measured
-    assert names == folders | {"recipe.yaml", "manifest.json", "metrics.jsonl", "report.html", "README.md"}
+    files = {"recipe.yaml", "manifest.json", "metrics.jsonl", "timeline.json", "report.html", "README.md"}
+    assert names == folders | files
     ledger = json.loads((run / "corpus" / "ledger.json").read_text())
     assert ledger["documents"] == {"in": 202, "kept": 200, "removed": 2, "unreadable": 0}
     assert [p.name for p in (run / "checkpoints").iterdir()] != []
@@ -150,3 +151,37 @@ def test_single_stages_name_what_is_missing(workplace: Path) -> None:
     assert "runs/tiny/corpus is missing; run `pretrain corpus tiny.yaml` first" in err
     out, _ = pretrain(workplace, "corpus", "tiny.yaml")
     assert "200 of 202 documents kept (2 removed)" in out
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_replay_shows_what_the_loader_of_the_training_gives(
+    finished: Path, monkeypatch: pytest.MonkeyPatch, ranks: int
+) -> None:
+    from pretraining.batching.loader import batch_digest
+    from pretraining.batching.plan import load_plan
+    from pretraining.recipe.loading import load_recipe
+    from pretraining.tokenization.store import TokenStore
+    from pretraining.training.data import TrainingData
+    from pretraining.training.job import Job
+
+    monkeypatch.chdir(finished)
+    loaded, run = load_recipe("tiny.yaml"), Path("runs/tiny")
+    recipe, timeline = loaded.recipe, loaded.timeline
+    assert timeline is not None
+    job = Job(run, recipe.seed, recipe.batches, recipe.objective, recipe.model, recipe.training)
+    data = TrainingData(job, TokenStore(run / "tokens"), load_plan(run / "batches"), timeline, [list])
+    loaders = [iter(data.loader(first_step=29, rank=rank, ranks=ranks, pin_memory=False)) for rank in range(ranks)]
+    samples = [sample for loader in loaders for _ in range(2 // ranks) for sample in next(loader)]
+    out, _ = pretrain(finished, "replay", "tiny.yaml", "--step", "30", "--ranks", str(ranks), "--json")
+    replayed = json.loads(out)
+    assert replayed["digest"] == batch_digest(samples) and replayed["steps"] == 40
+    by_rank = sorted(replayed["samples"], key=lambda sample: (sample["rank"], sample["index"]))
+    assert [sample["index"] for sample in by_rank] == [sample["index"] for sample in samples]
+
+
+def test_replay_finds_a_document_at_the_steps_that_are_done(finished: Path) -> None:
+    out, _ = pretrain(finished, "replay", "tiny.yaml", "--grep", "a.txt:7", "--json")
+    traces = json.loads(out)
+    steps = [sighting["step"] for sighting in traces[0]["sightings"]]
+    assert steps == sorted(steps) and 1 <= steps[0] <= steps[-1] <= 40
+    assert all(sighting["seen"] for trace in traces for sighting in trace["sightings"])

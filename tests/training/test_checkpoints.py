@@ -11,6 +11,7 @@ from pretraining.errors import CheckpointError, RunFolderError
 from pretraining.training.checkpoints import (
     TrainingState,
     complete_checkpoints,
+    differences,
     newest,
     prune,
     read_state,
@@ -67,6 +68,24 @@ def test_another_training_is_refused_with_what_differs(tmp_path: Path) -> None:
         newest(tmp_path, IDENTITY | {"model.hidden_size": 32})
     with pytest.raises(RunFolderError, match="new_key: nothing in the checkpoint, true now"):
         newest(tmp_path, IDENTITY | {"new_key": True})
+
+
+def test_different_data_may_be_allowed_but_nothing_else(tmp_path: Path) -> None:
+    data = {"data.plan": "a", "batches.mixture.weights.web": 0.5}
+    state = TrainingState(step=1, identity=IDENTITY | data)
+    path = write_checkpoint(tmp_path, state, {"w": torch.zeros(1)}, {})
+    now = IDENTITY | {"data.plan": "b", "batches.mixture.weights.web": 0.75}
+    with pytest.raises(
+        RunFolderError, match=r"data\.plan: \"a\" in the checkpoint, \"b\" now\n.*--allow-different-data"
+    ):
+        newest(tmp_path, now)
+    assert newest(tmp_path, now, allow_different_data=True) == path
+    assert differences(state.identity, now) == {"batches.mixture.weights.web": (0.5, 0.75), "data.plan": ("a", "b")}
+    with pytest.raises(RunFolderError) as caught:
+        newest(tmp_path, now | {"seed": 2}, allow_different_data=True)
+    assert "seed: 1 in the checkpoint, 2 now" in str(caught.value) and "--allow" not in str(caught.value)
+    before_the_data = {key: value for key, value in now.items() if not key.startswith("data.")}
+    assert list(differences(state.identity, before_the_data)) == ["batches.mixture.weights.web"]
 
 
 def test_pruning_keeps_the_newest_and_removes_leftovers(tmp_path: Path) -> None:

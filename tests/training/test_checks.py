@@ -20,13 +20,14 @@ def findings(
     ranks: int = 1,
     available: tuple[int, bool] | None = None,
     max_epochs: float = 1.0,
+    batches: dict[str, Any] | None = None,
 ) -> list[Finding]:
     """What one rule says about a training of 100 steps of 1,024 tokens in samples of 64, changed by ``keys``."""
     (rule,) = (rule for rule in RULES if rule.id == rule_id)
     section = {"duration": {"steps": 100}, "batch_tokens": 1024, "micro_batch_size": 2, **keys}
     facts = {
         "training": TrainingSection.model_validate(section),
-        "batches": BatchesSection(sequence_length=64, max_epochs=max_epochs),
+        "batches": BatchesSection.model_validate({"sequence_length": 64, "max_epochs": max_epochs, **(batches or {})}),
         "ranks": ranks,
         "available_tokens": available,
     }
@@ -89,6 +90,83 @@ def test_batch_of_whole_micro_batches_on_every_rank() -> None:
     assert findings("batch_divisible", {}, ranks=4) == []
 
 
+RAMP = {"from": 1024, "to": 4096, "over": {"tokens": 20_480}}
+STAGES = {
+    "stages": [
+        {"name": "short", "duration": {"tokens": 51_200}},
+        {"name": "long", "duration": {"steps": 50}, "sequence_length": 96},
+    ]
+}
+
+
+def test_the_first_batch_of_a_ramp_divides() -> None:
+    (finding,) = findings("batch_divisible", {"batch_tokens": RAMP}, ranks=3)
+    assert finding.path == "training.batch_tokens.from" and finding.fix.startswith("choose 768 or 1_152 ")
+    assert findings("batch_divisible", {"batch_tokens": RAMP}, ranks=4) == []
+
+
+def test_a_batch_divides_in_every_stage() -> None:
+    (finding,) = findings("batch_divisible", {}, batches=STAGES)
+    assert "1024 tokens are 10 samples of 96 tokens and 64 tokens over in the stage long" in finding.message
+    assert finding.fix.startswith("choose 768 or 1_152 (a multiple of")
+    (finding,) = findings("batch_divisible", {"batch_tokens": 576}, batches=STAGES)
+    assert "576 tokens are 9 samples, which micro-batches of 2 on 1 rank" in finding.message
+    assert (
+        "in the stage short" in finding.message
+        and findings("batch_divisible", {"batch_tokens": 768}, batches=STAGES) == []
+    )
+
+
+def test_batch_ramp() -> None:
+    assert findings("batch_ramp", {"batch_tokens": RAMP}) == [] == findings("batch_ramp", {})
+    (finding,) = findings("batch_ramp", {"batch_tokens": RAMP | {"to": 4000}})
+    assert finding.path == "training.batch_tokens.to" and finding.message.startswith("4000 is not a multiple of 1024")
+    assert finding.fix == "choose 3_072 or 4_096"
+    (finding,) = findings("batch_ramp", {"batch_tokens": RAMP | {"to": 512}})
+    assert finding.fix == "choose 1_024"
+    (finding,) = findings("batch_ramp", {"batch_tokens": RAMP | {"over": {"steps": 5}}})
+    assert finding.path == "training.batch_tokens.over" and finding.fix.startswith("give tokens")
+    for rule in RULES:  # and no other rule stumbles over it
+        findings(rule.id, {"batch_tokens": RAMP | {"to": 4000}}, available=(1000, True))
+
+
+def test_a_duration_or_stages() -> None:
+    (finding,) = findings("duration_given", {"duration": None})
+    assert finding.path == "training.duration" and "nothing says how long" in finding.message
+    assert findings("duration_given", {"duration": None}, batches=STAGES) == []
+    for rule in RULES:
+        findings(rule.id, {"duration": None}, available=(1000, True))
+
+
+def test_warmup_within_a_ramp_and_stages() -> None:
+    """7 steps of 1,024 tokens, 4 of 2,048, 2 of 3,072 and 20 of 4,096."""
+    rule, tokens = "warmup_and_decay_within_horizon", {"duration": {"tokens": 102_400}, "batch_tokens": RAMP}
+    (finding,) = findings(rule, tokens | schedule(warmup={"steps": 50}))
+    assert finding.message.startswith("the warm-up takes 50 steps, but the training has 33")
+    assert findings(rule, tokens | schedule(warmup={"tokens": 102_400})) == []
+    assert findings(rule, tokens | schedule(warmup={"tokens": 110_000}))
+    staged = {"duration": None, "batch_tokens": 768}  # 67 steps, then 50
+    assert findings(rule, staged | schedule(warmup={"steps": 117}), batches=STAGES) == []
+    (finding,) = findings(rule, staged | schedule(warmup={"steps": 118}), batches=STAGES)
+    assert "the training has 117" in finding.message
+
+
+def test_enough_tokens_for_stages() -> None:
+    staged = {"duration": None, "batch_tokens": 768}
+    (finding,) = findings("enough_tokens", staged, batches=STAGES, available=(44_800, True))
+    assert finding.path == "batches.stages" and "2 times" in finding.message  # 51,200 asked and 50 steps
+    assert findings("enough_tokens", staged, batches=STAGES, available=(44_800, True), max_epochs=2.0) == []
+    mixed = STAGES | {"mixture": {"temperature": 1.0}}  # the rules about sources speak of it
+    assert findings("enough_tokens", staged, batches=mixed, available=(44_800, True)) == []
+
+
+def test_a_mixture_has_no_epochs() -> None:
+    mixed = {"mixture": {"temperature": 1.0}}
+    (finding,) = findings("duration_unit", {"duration": {"epochs": 1.0}}, batches=mixed)
+    assert finding.path == "training.duration" and "there is no epoch of it" in finding.message
+    assert findings("duration_unit", {"duration": {"epochs": 1.0}}) == []
+
+
 def test_decay_only_for_wsd() -> None:
     (finding,) = findings("decay_only_for_wsd", schedule(type="cosine", decay={"steps": 1}))
     assert (finding.path, "cosine has no decay phase" in finding.message) == ("training.schedule.decay", True)
@@ -133,6 +211,10 @@ def test_units_that_are_right() -> None:
         ({"log_every": {"steps": 0}}, "training.log_every"),
         ({"evaluate_every": {"tokens": 0}}, "training.evaluate_every"),
         ({"checkpoints": {"every": {"hours": 0.0}}}, "training.checkpoints.every"),
+        (
+            {"batch_tokens": {"from": 1024, "to": 4096, "over": {"tokens": 0}}},
+            "training.batch_tokens.over",
+        ),
     ],
 )
 def test_duration_positive(keys: dict[str, Any], path: str) -> None:

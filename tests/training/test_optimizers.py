@@ -5,13 +5,13 @@ from typing import Any
 import pytest
 import torch
 
-from pretraining.modeling.loss import SummedLoss
+from pretraining.modeling.pretraining_model import PretrainingModel
 from pretraining.training.config import OptimizerSection
 from pretraining.training.optimizers import make_optimizers, set_learning_rate
 
 
 def test_only_matrices_decay_and_adamw_is_fused(make_tiny_model: Any) -> None:
-    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    module = PretrainingModel(make_tiny_model("llama"), fused=True)
     (adamw,) = make_optimizers(OptimizerSection(weight_decay=0.3), module)
     decays = {id(p): group["weight_decay"] for group in adamw.param_groups for p in group["params"]}
     assert {name for name, p in module.named_parameters() if decays[id(p)] == 0.0} == {
@@ -22,7 +22,7 @@ def test_only_matrices_decay_and_adamw_is_fused(make_tiny_model: Any) -> None:
 
 
 def test_muon_takes_the_matrices_of_the_layers_only(make_tiny_model: Any) -> None:
-    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    module = PretrainingModel(make_tiny_model("llama"), fused=True)
     muon, adamw = make_optimizers(OptimizerSection(type="muon"), module)
     assert isinstance(muon, torch.optim.Muon) and isinstance(adamw, torch.optim.AdamW)
     names = {id(p): name for name, p in module.named_parameters()}
@@ -33,7 +33,7 @@ def test_muon_takes_the_matrices_of_the_layers_only(make_tiny_model: Any) -> Non
 
 
 def test_the_embedding_may_learn_faster(make_tiny_model: Any) -> None:
-    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    module = PretrainingModel(make_tiny_model("llama"), fused=True)
     (adamw,) = make_optimizers(OptimizerSection(learning_rate=1e-3, embedding_learning_rate=4e-2), module)
     names = {id(p): name for name, p in module.named_parameters()}
     rates = {names[id(p)]: group["peak"] for group in adamw.param_groups for p in group["params"]}
@@ -42,7 +42,7 @@ def test_the_embedding_may_learn_faster(make_tiny_model: Any) -> None:
 
 
 def test_the_schedule_scales_every_peak(make_tiny_model: Any) -> None:
-    module = SummedLoss(make_tiny_model("llama"), fused=True)
+    module = PretrainingModel(make_tiny_model("llama"), fused=True)
     section = OptimizerSection(type="muon", learning_rate=1e-3, muon_learning_rate=0.02)
     assert make_optimizers(OptimizerSection(type="muon", learning_rate=1e-3), module)[0].defaults["lr"] == 1e-3
     optimizers = make_optimizers(section, module)

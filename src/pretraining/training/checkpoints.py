@@ -13,23 +13,37 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import CheckpointError, RunFolderError
+
+if TYPE_CHECKING:
+    from pretraining.batching.timeline import Leg
 
 _MANIFEST = "manifest.json"
 
 
 @dataclass
 class TrainingState:
-    """Where a run stands. Data order, dropout and learning rate follow from ``step`` alone."""
+    """Where a run stands. Data order, dropout and learning rate follow from ``step`` and ``decisions`` alone.
+
+    ``decisions`` are those of adaptive mixing, ``data_changes`` what ``--allow-different-data`` let pass.
+    """
 
     step: int = 0
     samples: int = 0
     tokens: int = 0
     seconds: float = 0.0
     resumed_at: list[int] = field(default_factory=list)
+    decisions: list[dict[str, Any]] = field(default_factory=list)
+    data_changes: list[dict[str, Any]] = field(default_factory=list)
     identity: dict[str, Any] = field(default_factory=dict)
+
+    def count(self, leg: Leg, seconds: float) -> None:
+        """One more step is done, ``seconds`` after the run began."""
+        self.step, self.seconds = self.step + 1, seconds
+        self.samples += leg.batch_samples
+        self.tokens += leg.batch_tokens
 
 
 def checkpoint_path(folder: Path, step: int) -> Path:
@@ -99,8 +113,11 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     return load_file(path / "model.safetensors"), load_file(path / "optimizer.safetensors")
 
 
-def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
+def newest(folder: Path, identity: dict[str, Any], *, allow_different_data: bool = False) -> Path | None:
     """The newest complete checkpoint of this very training, if there is one.
+
+    Args:
+        allow_different_data: pass over what the data says, and how it is mixed and packed.
 
     Raises:
         RunFolderError: the checkpoints belong to another training; the message lists what differs.
@@ -108,18 +125,31 @@ def newest(folder: Path, identity: dict[str, Any]) -> Path | None:
     complete = complete_checkpoints(folder)
     if not complete:
         return None
-    saved = read_state(complete[-1]).identity
-    different = [
-        f"  {key}: {_text(saved.get(key))} in the checkpoint, {_text(identity.get(key))} now"
-        for key in sorted(saved.keys() | identity.keys())
-        if saved.get(key) != identity.get(key) and ("data.plan" in identity or not key.startswith("data."))
-    ]
-    if different:
+    changed = differences(read_state(complete[-1]).identity, identity)
+    about_data = all(key.startswith(_DATA) for key in changed)
+    if changed and not (about_data and allow_different_data):
+        lines = [f"  {key}: {_text(was)} in the checkpoint, {_text(now)} now" for key, (was, now) in changed.items()]
         raise RunFolderError(
-            f"{complete[-1]} belongs to another training:\n" + "\n".join(different) + "\n"
+            f"{complete[-1]} belongs to another training:\n" + "\n".join(lines) + "\n"
             "Give the recipe another name, restore those values, or move the checkpoints folder away."
+            + (" --allow-different-data goes on with the data of now, and records it." if about_data else "")
         )
     return complete[-1]
+
+
+_DATA = ("data.", "batches.")
+
+
+def differences(saved: dict[str, Any], identity: dict[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """What differs between the identity of a checkpoint and that of now, sorted: dotted key -> (was, is now).
+
+    Fingerprints of data that is not made yet are passed over.
+    """
+    return {
+        key: (saved.get(key), identity.get(key))
+        for key in sorted(saved.keys() | identity.keys())
+        if saved.get(key) != identity.get(key) and ("data.plan" in identity or not key.startswith("data."))
+    }
 
 
 def _text(value: Any) -> str:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import importlib.util
 import math
 from collections.abc import Iterator
 
 from pretraining.batching.config import BatchesSection
+from pretraining.batching.timeline import Timeline, make_timeline
+from pretraining.errors import DataError
 from pretraining.section import Duration, Finding, Rule
 from pretraining.training.config import TrainingSection
+from pretraining.training.job import Horizon
 
 ESTIMATE_SLACK = 1.5
 """An estimate of the available tokens may be wrong by this factor before a rule complains."""
@@ -17,8 +21,10 @@ ESTIMATE_SLACK = 1.5
 
 def _durations(training: TrainingSection) -> dict[str, Duration]:
     """Every duration of the section that is given or has a default, by its dotted key."""
+    ramp = training.batch_tokens
     durations = {
         "training.duration": training.duration,
+        "training.batch_tokens.over": None if isinstance(ramp, int) else ramp.over,
         "training.schedule.warmup": training.schedule.warmup,
         "training.schedule.decay": training.schedule.decay,
         "training.log_every": training.log_every,
@@ -31,7 +37,17 @@ def _durations(training: TrainingSection) -> dict[str, Duration]:
 _LENGTHS = ("training.duration", "training.schedule.warmup", "training.schedule.decay")
 
 
-def duration_unit(training: TrainingSection) -> Iterator[Finding]:
+def duration_given(training: TrainingSection, batches: BatchesSection) -> Iterator[Finding]:
+    """The recipe says how long to train: in one piece, or stage by stage."""
+    if training.duration is None and not batches.stages:
+        yield Finding(
+            path="training.duration",
+            message="nothing says how long to train",
+            fix="add `duration:` here, such as {tokens: 2_000_000}, or give batches.stages",
+        )
+
+
+def duration_unit(training: TrainingSection, batches: BatchesSection) -> Iterator[Finding]:
     """Lengths are not in hours, and only the training itself is counted in tokens per parameter."""
     for path, duration in _durations(training).items():
         if path in _LENGTHS and duration.unit == "hours":
@@ -46,6 +62,12 @@ def duration_unit(training: TrainingSection) -> Iterator[Finding]:
                 message="only training.duration can be given in tokens per parameter",
                 fix="give tokens or steps",
             )
+    if training.duration is not None and training.duration.unit == "epochs" and batches.mixture is not None:
+        yield Finding(
+            path="training.duration",
+            message="a mixture goes through each of its sources at another pace, so there is no epoch of it",
+            fix="give tokens or steps",
+        )
 
 
 def duration_positive(training: TrainingSection) -> Iterator[Finding]:
@@ -57,28 +79,47 @@ def duration_positive(training: TrainingSection) -> Iterator[Finding]:
             )
 
 
-def _amounts(training: TrainingSection, available: tuple[int, bool] | None) -> tuple[dict[str, float], str] | None:
-    """Training, warm-up and decay in one unit, and its name; None when nothing makes them comparable."""
-    parts = {"training": training.duration, "warm-up": training.schedule.warmup}
-    if training.schedule.type == "wsd" and training.schedule.decay is not None:
-        parts["decay"] = training.schedule.decay
-    if not all(math.isfinite(part.amount) for part in parts.values()):
-        return None
+def _timeline(
+    training: TrainingSection, batches: BatchesSection, available: tuple[int, bool] | None
+) -> Timeline | None:
+    """The timeline of the run; None while the data or the model must tell, or where another rule has to speak."""
     counted = available[0] if available is not None and available[1] else None
     try:
-        steps = {n: d.in_steps(step_tokens=training.batch_tokens, epoch_tokens=counted) for n, d in parts.items()}
-        return dict(steps), "steps"
-    except ValueError:
-        units = {part.unit for part in parts.values() if part.amount}
-        unit = training.duration.unit
-        return ({n: d.amount for n, d in parts.items()}, unit.replace("_", " ")) if units == {unit} else None
+        return make_timeline(batches, training.batch, training.duration, epoch_tokens=counted)
+    except (DataError, ValueError):
+        return None
+
+
+def _amounts(
+    training: TrainingSection, batches: BatchesSection, available: tuple[int, bool] | None
+) -> tuple[dict[str, float], str] | None:
+    """Training, warm-up and decay in one unit, and its name; None when nothing makes them comparable."""
+    schedule, counted = training.schedule, available[0] if available is not None and available[1] else None
+    decays = schedule.type == "wsd" and schedule.decay is not None
+    timeline = _timeline(training, batches, available)
+    if timeline is not None:
+        with contextlib.suppress(DataError):
+            horizon = Horizon.of(training, timeline, epoch_tokens=counted)
+            amounts = {"training": horizon.steps, "warm-up": horizon.warmup} | (
+                {"decay": horizon.decay} if decays else {}
+            )
+            return dict(amounts), "steps"
+    if training.duration is None:
+        return None
+    parts = {"training": training.duration, "warm-up": schedule.warmup}
+    if decays and schedule.decay is not None:
+        parts["decay"] = schedule.decay
+    unit = training.duration.unit
+    if {part.unit for part in parts.values() if part.amount} != {unit}:
+        return None
+    return {name: part.amount for name, part in parts.items()}, unit.replace("_", " ")
 
 
 def warmup_and_decay_within_horizon(
-    training: TrainingSection, available_tokens: tuple[int, bool] | None
+    training: TrainingSection, batches: BatchesSection, available_tokens: tuple[int, bool] | None
 ) -> Iterator[Finding]:
     """Warm-up, and the decay of ``wsd``, fit into the training."""
-    found = _amounts(training, available_tokens)
+    found = _amounts(training, batches, available_tokens)
     if found is None:
         return
     amounts, unit = found
@@ -95,25 +136,52 @@ def warmup_and_decay_within_horizon(
     )
 
 
-def batch_divisible(training: TrainingSection, batches: BatchesSection, ranks: int) -> Iterator[Finding]:
-    """A global batch is whole samples, and whole micro-batches on every rank."""
-    length, micro = batches.sequence_length, training.micro_batch_size
-    unit = length * micro * ranks
-    tokens = training.batch_tokens
-    if tokens % unit == 0:
+def batch_ramp(training: TrainingSection) -> Iterator[Finding]:
+    """A batch that grows is always a multiple of the first one."""
+    ramp = training.batch_tokens
+    if isinstance(ramp, int):
         return
-    samples, rest = divmod(tokens, length)
+    if ramp.to % ramp.start:
+        above = ramp.to + ramp.start - ramp.to % ramp.start
+        below = f"{above - ramp.start:_} or " if ramp.to > ramp.start else ""
+        yield Finding(
+            path="training.batch_tokens.to",
+            message=f"{ramp.to} is not a multiple of {ramp.start}, by which the batch grows",
+            fix=f"choose {below}{above:_}",
+        )
+    if ramp.over.unit != "tokens":
+        yield Finding(
+            path="training.batch_tokens.over",
+            message="the batch grows with the tokens that were seen",
+            fix="give tokens, such as {tokens: 1_000_000}",
+        )
+
+
+def batch_divisible(training: TrainingSection, batches: BatchesSection, ranks: int) -> Iterator[Finding]:
+    """A global batch is whole samples, and whole micro-batches on every rank, in every stage."""
+    micro, ramp = training.micro_batch_size, training.batch_tokens
+    tokens, path = (
+        (ramp, "training.batch_tokens") if isinstance(ramp, int) else (ramp.start, "training.batch_tokens.from")
+    )
+    lengths = {stage.sequence_length or batches.sequence_length: stage.name for stage in reversed(batches.stages)}
+    lengths = lengths or {batches.sequence_length: ""}
+    wrong = next((length for length in lengths if tokens % (length * micro * ranks)), None)
+    if wrong is None:
+        return
+    samples, rest = divmod(tokens, wrong)
+    where = f" in the stage {lengths[wrong]}" if lengths[wrong] else ""
     if rest:
-        message = f"{tokens} tokens are {samples} samples of {length} tokens and {rest} tokens over"
+        message = f"{tokens} tokens are {samples} samples of {wrong} tokens and {rest} tokens over{where}"
     else:
         message = (
             f"{tokens} tokens are {samples} samples, which micro-batches of {micro} on {ranks} "
-            f"rank{'s' if ranks > 1 else ''} ({micro * ranks} samples at a time) do not divide"
+            f"rank{'s' if ranks > 1 else ''} ({micro * ranks} samples at a time) do not divide{where}"
         )
+    unit = math.lcm(*lengths) * micro * ranks
     below = tokens - tokens % unit
     nearest = f"{below:_} or {below + unit:_}" if below else f"{unit:_}"
     yield Finding(
-        path="training.batch_tokens",
+        path=path,
         message=message,
         fix=f"choose {nearest} (a multiple of sequence_length x micro_batch_size x ranks = {unit:_}), "
         "or another training.micro_batch_size",
@@ -145,19 +213,35 @@ def muon_keys_only_for_muon(training: TrainingSection) -> Iterator[Finding]:
             )
 
 
+def _asked(training: TrainingSection, batches: BatchesSection, timeline: Timeline) -> float:
+    """The tokens that the durations ask for, before they are rounded up to whole steps."""
+    asked = 0.0
+    for number, duration in enumerate([stage.duration for stage in batches.stages] or [training.duration]):
+        legs = [leg for leg in timeline.legs if leg.stage == number]
+        if duration is not None and duration.unit == "tokens":
+            asked += duration.amount
+        else:
+            asked += sum(leg.steps * leg.batch_tokens for leg in legs)
+    return asked
+
+
 def enough_tokens(
     training: TrainingSection, batches: BatchesSection, available_tokens: tuple[int, bool] | None
 ) -> Iterator[Finding]:
-    """The training does not go through the data more often than ``batches.max_epochs``."""
+    """The training does not go through the data more often than ``batches.max_epochs``; with a mixture, the rules
+    about the sources say so."""
     duration, allowed = training.duration, batches.max_epochs
-    if not math.isfinite(duration.amount):
+    if batches.mixture or any(stage.mixture for stage in batches.stages):
         return
     about = ""
-    if duration.unit == "epochs":
+    if duration is not None and duration.unit == "epochs":
         epochs, slack = duration.amount, 1.0
-    elif duration.unit in ("tokens", "steps") and available_tokens is not None and available_tokens[0] > 0:
+    elif available_tokens is not None and available_tokens[0] > 0:
+        timeline = _timeline(training, batches, available_tokens)
+        if timeline is None:
+            return
         available, counted = available_tokens
-        needed = duration.amount * (training.batch_tokens if duration.unit == "steps" else 1)
+        needed = _asked(training, batches, timeline)
         epochs, slack = needed / available, 1.0 if counted else ESTIMATE_SLACK
         about = f": {needed:,.0f} tokens of {available:,}"
         about += "" if counted else ", counting every byte of the sources as one"
@@ -166,7 +250,7 @@ def enough_tokens(
     if epochs > allowed * slack:
         rounded = math.ceil(epochs * 100) / 100
         yield Finding(
-            path="training.duration",
+            path="batches.stages" if batches.stages else "training.duration",
             message=f"this goes through the data {rounded:g} times, and batches.max_epochs is {allowed:g}{about}",
             fix=f"train for less, add text to the corpus, or set batches.max_epochs to {rounded:g} or more",
         )
@@ -197,14 +281,26 @@ def trackers_usable(training: TrainingSection) -> Iterator[Finding]:
 
 RULES = [
     Rule(
+        id="duration_given",
+        says="`training.duration` is given, or `batches.stages`.",
+        why="There is no length of a training that would be right for every recipe.",
+        check=duration_given,
+    ),
+    Rule(
         id="warmup_and_decay_within_horizon",
         says="Warm-up and decay together are not longer than the training.",
         why="A schedule that is cut off never reaches its peak or its end, and trains at another rate.",
         check=warmup_and_decay_within_horizon,
     ),
     Rule(
+        id="batch_ramp",
+        says="A batch that grows ends at a multiple of its start, and grows over a number of tokens.",
+        why="It grows in whole multiples of the start, so that whatever divides the first batch divides all.",
+        check=batch_ramp,
+    ),
+    Rule(
         id="batch_divisible",
-        says="`batch_tokens` is a multiple of sequence length x micro-batch size x ranks.",
+        says="`batch_tokens` is a multiple of sequence length x micro-batch size x ranks, in every stage.",
         why="A batch that is rounded in silence has another size than the recipe says, on some machines only.",
         check=batch_divisible,
     ),
@@ -222,7 +318,8 @@ RULES = [
     ),
     Rule(
         id="duration_unit",
-        says="Training, warm-up and decay are not measured in hours; tokens per parameter only measure the training.",
+        says="Training, warm-up and decay are not measured in hours; tokens per parameter only measure the training, "
+        "and epochs no mixture.",
         why="A run that stops by the clock is not the same run on another machine.",
         check=duration_unit,
     ),

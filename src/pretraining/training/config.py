@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Discriminator, Field, Tag
 
+from pretraining.batching.timeline import BatchSize
 from pretraining.section import Duration, Section
 
 
@@ -56,13 +57,33 @@ class CheckpointSection(Section):
     """``auto`` goes on from the newest complete checkpoint; ``never`` refuses to start where there is one."""
 
 
+class BatchRamp(Section):
+    """A global batch that grows while the model learns (GPT-3)."""
+
+    model_config = ConfigDict(serialize_by_alias=True)
+
+    start: int = Field(alias="from", ge=1)
+    """Tokens of the first batch; every later one is a multiple of it."""
+    to: int = Field(ge=1)
+    """Tokens of the batch at the end of the ramp and after it: a multiple of ``from``."""
+    over: Duration
+    """The tokens in which it grows, linearly in the tokens seen."""
+
+
+def _number_or_ramp(value: object) -> str:
+    """Which of the two a value is meant to be, so that only that one's problems are reported."""
+    return "ramp" if isinstance(value, dict | BatchRamp) else "number"
+
+
 class TrainingSection(Section):
     """The loop."""
 
-    duration: Duration
-    """How long to train."""
-    batch_tokens: int = Field(ge=1)
-    """Tokens of the global batch, over all ranks and micro-batches: one optimizer step."""
+    duration: Duration | None = None
+    """How long to train; the sum of ``batches.stages`` when left out."""
+    batch_tokens: Annotated[
+        Annotated[int, Field(ge=1), Tag("number")] | Annotated[BatchRamp, Tag("ramp")], Discriminator(_number_or_ramp)
+    ]
+    """Tokens of the global batch, over all ranks and micro-batches: one optimizer step. ``{from, to, over}`` grows."""
     micro_batch_size: int = Field(default=8, ge=1)
     """Samples of one forward pass on one rank."""
     optimizer: OptimizerSection = OptimizerSection()
@@ -71,6 +92,10 @@ class TrainingSection(Section):
     """The learning rate schedule."""
     max_grad_norm: float = Field(default=1.0, gt=0)
     """Gradients are clipped to this norm."""
+    z_loss: float = Field(default=0.0, ge=0)
+    """Factor of ``log(Z) ** 2`` in the loss, which keeps logits from drifting (PaLM: 1e-4)."""
+    label_smoothing: float = Field(default=0.0, ge=0, lt=1)
+    """Share of every target that is given to all tokens alike."""
     loader_workers: int = Field(default=0, ge=0)
     """Processes that prepare batches; 0 prepares them in the training process."""
     gradient_checkpointing: bool = False
@@ -80,8 +105,21 @@ class TrainingSection(Section):
     evaluate_every: Duration | None = None
     """Time between evaluations on the held-out documents; none during training when left out."""
     evaluation_rows: int = Field(default=256, ge=1)
-    """At most this many packed held-out rows are used by an evaluation during training."""
+    """At most this many packed held-out rows, and as many of each source of a mixture, are used by an evaluation
+    during training."""
     checkpoints: CheckpointSection = CheckpointSection()
     """Checkpoints."""
     trackers: list[str] = []
     """Trackers of accelerate (tensorboard, wandb, ...) that also get the metrics."""
+
+    @property
+    def batch(self) -> BatchSize:
+        """``batch_tokens``, from the first step to the end of its ramp.
+
+        Raises:
+            DataError: the end is no multiple of the start.
+        """
+        if isinstance(self.batch_tokens, int):
+            return BatchSize(self.batch_tokens, self.batch_tokens, 0)
+        ramp = self.batch_tokens
+        return BatchSize(ramp.start, ramp.to, round(ramp.over.amount))

@@ -27,7 +27,7 @@ def save_model(model: Any, weights: dict[str, Any], tokenizer: Any, folder: Path
         config.use_cache = False
     save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
     (folder / "model.safetensors").chmod(0o644)  # safetensors writes files that only their owner may read
-    if model.generation_config is not None:
+    if getattr(model, "generation_config", None) is not None:  # encoders write no text
         model.generation_config.use_cache = True
         model.generation_config.save_pretrained(folder)
     tokenizer.model_max_length = sequence_length

@@ -5,67 +5,54 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from torch.distributed.tensor import DTensor
 
 from pretraining.errors import Interrupted, TrainingError
+from pretraining.training.adaptation import Adaptation
 from pretraining.training.checkpoints import TrainingState, prune, write_checkpoint
 from pretraining.training.job import Every
-from pretraining.training.metrics import Meter, log_line, not_finite
+from pretraining.training.metrics import Meter, changes, held_out_line, log_line, not_finite
 from pretraining.training.optimizers import set_learning_rate
 from pretraining.training.setup import Setup
 from pretraining.training.signals import StopRequest
-from pretraining.training.zero import backward
-
-IGNORED = -100
+from pretraining.training.step import update
+from pretraining.training.timeline_file import write_timeline
 
 
 def train(setup: Setup, state: TrainingState) -> TrainingState:
-    """Train from ``state.step`` to the end of ``setup.horizon``; returns the final state, which is also saved.
+    """Train from ``state.step`` to the end of ``setup.timeline``; returns the final state, which is also saved.
 
     Raises:
         Interrupted: a signal arrived; a checkpoint was saved first.
         TrainingError: the loss or the gradient is not finite.
     """
-    job, steps = setup.job, setup.horizon.steps
-    due = {
-        name: Every(duration, step_tokens=job.training.batch_tokens, epoch_tokens=setup.epoch_tokens)
-        for name, duration in {
-            "log": job.training.log_every,
-            "evaluate": job.training.evaluate_every,
-            "save": job.training.checkpoints.every,
-        }.items()
-    }
-    batches = iter(setup.loader(first_step=state.step))
+    steps, due, adaptation = setup.timeline.steps, times(setup), Adaptation(setup)
+    setup.data.follow(state.decisions)
+    write_timeline(setup, state)
+    batches = setup.loader(first_step=state.step)
     before, meter = state.seconds, Meter(state.step)
     setup.module.train()
     with StopRequest() as stop:
         for step in range(state.step, steps):
-            micro_batches = [next(batches) for _ in range(setup.micro_batches)]
+            micro_batches = [next(batches) for _ in range(setup.micro_batches(step))]
             now_due = {name: due[name].due(step + 1, meter.total) for name in due}
-            targets, flags = agree(setup, micro_batches, stop.signal, now_due)
+            targets, work, flags = agree(setup, micro_batches, stop.signal, now_due)
             rate = set_learning_rate(setup.optimizers, setup.schedule(step))
-            loss, norm = update(setup, micro_batches, targets, step)
-            if not torch.isfinite(torch.tensor([loss, norm])).all():
-                raise TrainingError(not_finite(step + 1, loss, norm))
+            losses, norm = update(setup, micro_batches, targets, step)
+            if not torch.isfinite(torch.tensor([losses["loss"], norm])).all():
+                raise TrainingError(not_finite(step + 1, losses["loss"], norm))
 
-            state.step, state.seconds = step + 1, before + meter.total
-            state.samples += job.batch_samples
-            state.tokens += job.training.batch_tokens
+            meter.add(work)
+            state.count(setup.timeline.leg(step), before + meter.total)
             last = state.step == steps
             if flags["log"] or last:
-                line: dict[str, Any] = {
-                    "step": state.step,
-                    "tokens": state.tokens,
-                    "seconds": round(state.seconds, 3),
-                    "loss": loss,
-                }
-                line |= {"learning_rate": rate, "grad_norm": norm} | setup.speed(*meter.lap(state.step))
-                setup.metrics.write(line)
-                left = (steps - state.step) * job.training.batch_tokens
-                setup.say(log_line(line, steps=steps, tokens_left=left))
+                log(setup, state, meter, {**losses, "learning_rate": rate, "grad_norm": norm})
             if flags["evaluate"] or (last and due["evaluate"].active):
                 with meter.paused():
                     evaluate(setup, state)
+            if adaptation.due(state.step):
+                with meter.paused():
+                    adaptation.decide(state)
+                    batches = setup.loader(first_step=state.step)
             if flags["save"] or flags["signal"] or last:
                 with meter.paused():
                     save(setup, state)
@@ -78,68 +65,59 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
     return state
 
 
+def times(setup: Setup) -> dict[str, Every]:
+    """When what the loop does beside training is due."""
+    training = setup.job.training
+    durations = {"log": training.log_every, "evaluate": training.evaluate_every, "save": training.checkpoints.every}
+    return {
+        name: Every(duration, setup.timeline, epoch_tokens=setup.epoch_tokens) for name, duration in durations.items()
+    }
+
+
+def log(setup: Setup, state: TrainingState, meter: Meter, figures: dict[str, float]) -> None:
+    """A line for ``metrics.jsonl`` and one for a person, about the steps since the last one."""
+    timeline = setup.timeline
+    since, work, seconds = meter.lap(state.step)
+    tokens, leg = timeline.tokens_before(state.step) - timeline.tokens_before(since), timeline.leg(state.step - 1)
+    line: dict[str, Any] = {"step": state.step, "tokens": state.tokens, "seconds": round(state.seconds, 3)}
+    line |= {**figures, **setup.speed(tokens, work, seconds), "batch_tokens": leg.batch_tokens}
+    line |= {"stage": timeline.stage_names[leg.stage]} if len(timeline.stage_names) > 1 else {}
+    setup.metrics.write(line)
+    left = timeline.tokens - timeline.tokens_before(state.step)
+    news = changes(timeline, since, state.step)
+    setup.say(log_line(line, steps=timeline.steps, tokens_left=left, news=news))
+
+
 def agree(
     setup: Setup, micro_batches: list[dict[str, torch.Tensor]], signal: int, due: dict[str, bool]
-) -> tuple[float, dict[str, int]]:
-    """What all ranks must know alike: the targets of the global batch, the signal to stop, and what is due now.
+) -> tuple[dict[str, float], float, dict[str, int]]:
+    """What all ranks must know alike: the targets of each term in the global batch, the floating-point operations
+    that it takes, the signal to stop, and what is due now.
 
     A signal reaches ranks at different times, and hours pass differently on their clocks; one rank saving alone
     would wait for the others for ever. The clock of the main process counts.
     """
-    accelerator = setup.accelerator
-    targets = sum(int((batch["labels"][:, 1:] != IGNORED).sum()) for batch in micro_batches)
-    facts = [targets, *(float(flag and accelerator.is_main_process) for flag in due.values())]
-    total, *flags = accelerator.reduce(
-        torch.tensor(facts, dtype=torch.float64, device=accelerator.device), "sum"
-    ).tolist()
+    accelerator, terms = setup.accelerator, list(setup.inner.weights)
+    counted = [setup.inner.counts(batch) for batch in micro_batches]
+    targets = [sum(counts[term] for counts in counted) for term in terms]
+    work = sum(setup.work(batch) for batch in micro_batches)
+    facts = [*targets, work, *(float(flag and accelerator.is_main_process) for flag in due.values())]
+    total = accelerator.reduce(torch.tensor(facts, dtype=torch.float64, device=accelerator.device), "sum").tolist()
     signals = accelerator.gather(torch.tensor([signal], device=accelerator.device))
-    return total, {"signal": int(signals.max())} | {name: int(flag) for name, flag in zip(due, flags, strict=True)}
-
-
-def update(
-    setup: Setup, micro_batches: list[dict[str, torch.Tensor]], targets: float, step: int
-) -> tuple[float, float]:
-    """One optimizer step on the global batch; returns its mean loss per target and the gradient norm before clipping.
-
-    The summed loss is divided by the targets of the *global* batch and multiplied by the number of ranks, because
-    DDP and FSDP average gradients over ranks: the result is the gradient of the global mean, for any split.
-    """
-    accelerator = setup.accelerator
-    # Dropout depends on the step and the rank alone, so a resumed run draws what the uninterrupted one drew.
-    torch.manual_seed(hash((setup.job.seed, step, accelerator.process_index)) & (2**63 - 1))
-    loss_sum = torch.zeros((), dtype=torch.float64, device=accelerator.device)
-    for number, micro_batch in enumerate(micro_batches):
-        batch = {key: value.to(accelerator.device, non_blocking=True) for key, value in micro_batch.items()}
-        last, scale = number == len(micro_batches) - 1, accelerator.num_processes / max(1.0, targets)
-        with setup.no_sync(last=last):
-            with accelerator.autocast():
-                loss = setup.module(**batch)
-            if setup.zero:
-                backward(setup.module, loss * scale, last=last)
-            else:
-                accelerator.backward(loss * scale)
-        loss_sum += loss.detach()
-    norm = accelerator.clip_grad_norm_(setup.module.parameters(), setup.job.training.max_grad_norm)
-    norm = norm.full_tensor() if isinstance(norm, DTensor) else norm
-    mean = float(accelerator.reduce(loss_sum, "sum")) / max(1.0, targets)
-    if torch.isfinite(torch.as_tensor(float(norm))):
-        for optimizer in setup.optimizers:
-            optimizer.step()
-    for optimizer in setup.optimizers:
-        optimizer.zero_grad()
-    return mean, float(norm)
+    flags = total[len(terms) + 1 :]
+    now = {"signal": int(signals.max())} | {name: int(flag) for name, flag in zip(due, flags, strict=True)}
+    return dict(zip(terms, total, strict=False)), total[len(terms)], now
 
 
 def evaluate(setup: Setup, state: TrainingState) -> None:
-    """Held-out loss, logged beside the training loss."""
+    """Held-out loss, and that of each source of a mixture, logged beside the training loss."""
     if setup.held_out is None:
         return
     figures = setup.held_out.measure(setup.accelerator, setup.module)
-    setup.metrics.write({"step": state.step, "tokens": state.tokens} | figures)
-    setup.say(
-        f"step {state.step}  held-out loss {figures['held_out_loss']:.4f}  "
-        f"{figures['held_out_bits_per_byte']:.4f} bits per byte"
-    )
+    sources = setup.held_out.measure_sources(setup.accelerator, setup.module)
+    by_source = {f"held_out_loss/{source}": loss for source, loss in sources.items()}
+    setup.metrics.write({"step": state.step, "tokens": state.tokens} | figures | by_source)
+    setup.say(held_out_line(state.step, figures, sources))
 
 
 def save(setup: Setup, state: TrainingState) -> None:

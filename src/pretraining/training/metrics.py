@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     import torch
     from accelerate import Accelerator
 
+    from pretraining.batching.timeline import Timeline
+
 
 class MetricsLog:
     """Writes ``metrics.jsonl`` (main process only) and passes the numbers on to accelerate's trackers."""
@@ -21,12 +23,12 @@ class MetricsLog:
             forget_after(path, resumed_step)
 
     def write(self, line: dict[str, Any]) -> None:
-        """Append one line; floats keep all their digits."""
+        """Append one line; floats keep all their digits. Trackers get the numbers in it."""
         if not self._accelerator.is_main_process:
             return
         with self._path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-        values = {key: value for key, value in line.items() if key != "step" and value is not None}
+        values = {key: value for key, value in line.items() if key != "step" and isinstance(value, int | float)}
         self._accelerator.log(values, step=line["step"])
 
 
@@ -46,16 +48,36 @@ def forget_after(path: Path, step: int) -> None:
     temporary.replace(path)
 
 
-def log_line(line: dict[str, Any], *, steps: int, tokens_left: int) -> str:
-    """One line for a person: where the run stands, how fast it goes, when it is done."""
-    peak = line["peak_share"]
-    speed = line["tokens_per_second"]
-    return (
-        f"step {line['step']:>{len(str(steps))}}/{steps}  loss {line['loss']:.4f}  lr {line['learning_rate']:.2e}  "
-        f"grad {line['grad_norm']:.2f}  {speed:,.0f} tok/s"
-        + (f" ({peak:.0%} of peak)" if peak is not None else "")
-        + f"  {short(tokens_left)} tokens left  ETA {clock(tokens_left / speed)}"
-    )
+def log_line(line: dict[str, Any], *, steps: int, tokens_left: int, news: str = "") -> str:
+    """One line for a person: where the run stands, what changed, how fast it goes, when it is done."""
+    peak, speed = line["peak_share"], line["tokens_per_second"]
+    parts = [f"step {line['step']:>{len(str(steps))}}/{steps}", *([news] if news else [])]
+    parts += [f"loss {line['loss']:.4f}", f"lr {line['learning_rate']:.2e}", f"grad {line['grad_norm']:.2f}"]
+    parts.append(f"{speed:,.0f} tok/s" + (f" ({peak:.0%} of peak)" if peak is not None else ""))
+    return "  ".join([*parts, f"{short(tokens_left)} tokens left", f"ETA {clock(tokens_left / speed)}"])
+
+
+def changes(timeline: Timeline, since: int, step: int) -> str:
+    """What of stage and batch is new in the steps ``since`` (how many were done at the last log line) to ``step``."""
+    before, now = timeline.leg(since - 1) if since else None, timeline.leg(step - 1)
+    found = []
+    if len(timeline.stage_names) > 1 and (before is None or before.stage != now.stage):
+        found.append(f"stage {timeline.stage_names[now.stage]}")
+    if before is not None and before.batch_tokens != now.batch_tokens:
+        found.append(f"batch {now.batch_tokens:,} tokens")
+    return "  ".join(found)
+
+
+def held_out_line(step: int, figures: dict[str, float], sources: dict[str, float]) -> str:
+    """One line for a person about held-out rows: the loss, that of each source, and what else was measured."""
+    by_source = ", ".join(f"{source} {loss:.4f}" for source, loss in sources.items())
+    parts = [f"step {step}  held-out loss {figures['held_out_loss']:.4f}{f' ({by_source})' if by_source else ''}"]
+    for name, value in figures.items():
+        if name == "held_out_bits_per_byte":
+            parts.append(f"{value:.4f} bits per byte")
+        elif name != "held_out_loss":
+            parts.append(f"{name.removeprefix('held_out_').replace('_', ' ')} {value:.4f}")
+    return "  ".join(parts)
 
 
 def short(count: float) -> str:
@@ -98,23 +120,27 @@ def not_finite(step: int, loss: float, norm: float) -> str:
 
 
 class Meter:
-    """Seconds of training, without the pauses for evaluation and checkpoints."""
+    """Seconds of training, without the pauses for evaluation and checkpoints, and the work done in them."""
 
     def __init__(self, step: int) -> None:
         self._start = self._lap = time.perf_counter()
-        self._lap_step, self._paused = step, 0.0
+        self._lap_step, self._paused, self._work = step, 0.0, 0.0
 
     @property
     def total(self) -> float:
         """Seconds since the start, pauses excluded."""
         return time.perf_counter() - self._start - self._paused
 
-    def lap(self, step: int) -> tuple[int, float]:
-        """Steps and seconds since the last lap."""
+    def add(self, work: float) -> None:
+        """Count the floating-point operations of a step."""
+        self._work += work
+
+    def lap(self, step: int) -> tuple[int, float, float]:
+        """(steps done at the last lap, work and seconds since then)."""
         now = time.perf_counter()
-        steps, seconds = step - self._lap_step, now - self._lap
-        self._lap, self._lap_step = now, step
-        return steps, seconds
+        since, work, seconds = self._lap_step, self._work, now - self._lap
+        self._lap, self._lap_step, self._work = now, step, 0.0
+        return since, work, seconds
 
     def paused(self) -> Any:
         """A context whose time does not count."""

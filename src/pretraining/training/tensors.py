@@ -17,6 +17,16 @@ def full(tensor: torch.Tensor) -> torch.Tensor:
     return whole.detach().to("cpu", copy=True).contiguous()
 
 
+def name_in_checkpoint(name: str) -> str:
+    """The published model's parameters have the names that transformers gives them; helpers beside it their own."""
+    return name.removeprefix("model.")
+
+
+def named(module: nn.Module) -> list[tuple[str, nn.Parameter]]:
+    """The parameters by their names in a checkpoint; tied ones once."""
+    return [(name_in_checkpoint(name), parameter) for name, parameter in module.named_parameters()]
+
+
 def gather(module: nn.Module, optimizers: list[Any], *, keep: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     """Weights by name, and optimizer state by ``<parameter>.<entry>`` (``exp_avg``, ``momentum_buffer``, ``step``).
 
@@ -24,12 +34,12 @@ def gather(module: nn.Module, optimizers: list[Any], *, keep: bool) -> tuple[dic
     """
     weights: dict[str, Any] = {}
     states: dict[str, Any] = {}
-    for name, tensor in [*module.named_parameters(), *_persistent_buffers(module)]:
+    for name, tensor in [*named(module), *_persistent_buffers(module)]:
         whole = full(tensor)
         if keep:
             weights[name] = whole
     for optimizer in optimizers:
-        for name, parameter in module.named_parameters():
+        for name, parameter in named(module):
             for entry, tensor in optimizer.state.get(parameter, {}).items():
                 whole = full(tensor)
                 if keep:
@@ -44,7 +54,7 @@ def scatter(module: nn.Module, optimizers: list[Any], weights: dict[str, Any], s
     Raises:
         CheckpointError: a name is missing or too many, or a shape differs.
     """
-    targets = dict([*module.named_parameters(), *_persistent_buffers(module)])
+    targets = dict([*named(module), *_persistent_buffers(module)])
     if targets.keys() != weights.keys():
         raise CheckpointError(f"the checkpoint's weights differ in {sorted(targets.keys() ^ weights.keys())[:5]}")
     for name, target in targets.items():
@@ -56,7 +66,7 @@ def scatter(module: nn.Module, optimizers: list[Any], weights: dict[str, Any], s
     left = dict(states)
     for optimizer in optimizers:
         owned = {id(p) for group in optimizer.param_groups for p in group["params"]}
-        for name, parameter in module.named_parameters():
+        for name, parameter in named(module):
             if id(parameter) not in owned:
                 continue
             for key in [k for k in left if k.rpartition(".")[0] == name]:
@@ -75,4 +85,4 @@ def _like(whole: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
 
 def _persistent_buffers(module: nn.Module) -> list[tuple[str, torch.Tensor]]:
     saved = module.state_dict().keys()
-    return [(name, buffer) for name, buffer in module.named_buffers() if name in saved]
+    return [(name_in_checkpoint(name), buffer) for name, buffer in module.named_buffers() if name in saved]

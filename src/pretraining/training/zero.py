@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from pretraining.errors import TrainingError
+from pretraining.training.tensors import named
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
 
 def configure(accelerator: Accelerator, *, micro_batch_size: int, micro_batches: int, max_grad_norm: float) -> None:
     """Tell DeepSpeed what the recipe says; must come before ``accelerator.prepare``.
+
+    The number of micro-batches is that of the first step. It may change: ``backward`` says which one is the last of its
+    step, and scales the loss itself (measured with ZeRO 2, with and without offloading, for 1, then 2, then 1).
 
     Raises:
         TrainingError: ZeRO 3, whose weights are not whole in a forward pass of our loss.
@@ -54,7 +58,7 @@ def gather_zero(engine: Any, module: nn.Module, *, step: int, keep: bool) -> tup
         link_state(engine)
     weights: dict[str, Any] = {}
     states: dict[str, Any] = {}
-    for name, parameter in module.named_parameters():
+    for name, parameter in named(module):
         whole = {name: safe_get_full_fp32_param(parameter)}
         entries = ("exp_avg", "exp_avg_sq") if step else ()
         moments = {f"{name}.{entry}": safe_get_full_optimizer_state(parameter, entry) for entry in entries}
@@ -85,7 +89,7 @@ def scatter_zero(engine: Any, module: nn.Module, weights: dict[str, Any], states
         moments = {entry: torch.zeros_like(flat) for entry in ("exp_avg", "exp_avg_sq")}
         zero.optimizer.state[flat] = {"step": torch.tensor(float(step), device=flat.device)} | moments
     link_state(engine)
-    for name, parameter in module.named_parameters():
+    for name, parameter in named(module):
         safe_set_full_fp32_param(parameter, weights[name].to(parameter.device))
         parameter.copy_(weights[name].to(parameter.device, parameter.dtype))
         for entry in ("exp_avg", "exp_avg_sq"):

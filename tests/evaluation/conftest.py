@@ -3,18 +3,41 @@
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 import torch
+from pydantic import TypeAdapter
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import GPT2Config, GPT2LMHeadModel, LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+
+from pretraining.evaluation.trained import Trained
+from pretraining.modeling.assemble import make_pretraining_model
+from pretraining.modeling.config import ModelSection
+from pretraining.modeling.pretraining_model import PretrainingModel
+from pretraining.objectives.config import ObjectiveSection
+from pretraining.objectives.sections.base import ObjectiveBase
+from pretraining.objectives.sections.spans import sentinels
+from pretraining.tokenization.writing import write_token_store
 
 torch.set_num_threads(1)  # the models are so small that threads only wait for one another
 
 SPECIALS = {"bos_token": "<|bos|>", "eos_token": "<|eos|>", "pad_token": "<|pad|>"}
+ROLES = {"mask_token": "<|mask|>", "cls_token": "<|bos|>", "sep_token": "<|eos|>"}
+_ENCODER = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+SIZES: dict[str, dict[str, Any]] = {
+    "llama": {**_ENCODER, "max_position_embeddings": 64},
+    "bert": {**_ENCODER, "max_position_embeddings": 64},
+    "electra": {**_ENCODER, "embedding_size": 16, "max_position_embeddings": 64},
+    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+    "xlnet": {"d_model": 32, "n_layer": 2, "n_head": 2, "d_inner": 64, "attn_implementation": "eager"},
+}
+SEED = 3
+ANY_OBJECTIVE: TypeAdapter[Any] = TypeAdapter(ObjectiveSection)
 
 
 @pytest.fixture(scope="session")
@@ -108,9 +131,52 @@ def write_corpus(folder: Path, *, train: list[str], validation: list[str]) -> Pa
     return folder
 
 
+@pytest.fixture(scope="session")
+def full_tokenizer(speeches: list[str]) -> PreTrainedTokenizerFast:
+    """With what any objective needs: mask, CLS, SEP, a few sentinels."""
+    made = train_tokenizer(speeches, {**SPECIALS, **ROLES})
+    made.add_special_tokens({"additional_special_tokens": sentinels(8)})
+    return made
+
+
+@pytest.fixture(scope="session")
+def store(tmp_path_factory: pytest.TempPathFactory, speeches: list[str], full_tokenizer: Any) -> Path:
+    """A folder with ``corpus/`` and ``tokens/``: two held-out documents of 600 characters."""
+    folder = tmp_path_factory.mktemp("store")
+    corpus = write_corpus(folder / "corpus", train=speeches[:3], validation=[text[:600] for text in speeches[10:]])
+    (folder / "tokens").mkdir()
+    write_token_store(full_tokenizer, corpus, folder / "tokens")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def trained(store: Path) -> Callable[..., Trained]:
+    """``trained(type=..., **keys)``: what a model of rows of 48 tokens was trained for."""
+
+    def make(**objective: Any) -> Trained:
+        section = ANY_OBJECTIVE.validate_python(objective)
+        packing = "none" if section.type == "sentence_pair" else "best_fit"
+        return Trained(section, 48, packing, SEED, store / "tokens", store / "metrics.jsonl")
+
+    return make
+
+
+def pretraining_model(architecture: str, objective: ObjectiveBase, tokenizer: Any) -> PretrainingModel:
+    """A tiny model with large random weights, so that the context matters, in evaluation mode."""
+    section = ModelSection(architecture=architecture, **SIZES[architecture])
+    made = make_pretraining_model(section, objective, tokenizer, seed=1)
+    torch.manual_seed(2)
+    with torch.no_grad():
+        for parameter in made.parameters():
+            if parameter.ndim > 1:
+                parameter.normal_(0, 0.2)
+    return made.eval()
+
+
 class Helpers:
     """Functions of this file, for tests that need other inputs than the fixtures."""
 
+    pretraining_model = staticmethod(pretraining_model)
     train_tokenizer = staticmethod(train_tokenizer)
     write_corpus = staticmethod(write_corpus)
 

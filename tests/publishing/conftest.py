@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 RECIPE = """\
 name: quickstart
@@ -246,6 +247,27 @@ RESULTS = {
     ],
 }
 
+OTHER_RESULTS = {
+    "held_out": {
+        "objective": "masked_lm",
+        "documents": 12,
+        "bytes": 590_113,
+        "figures": [
+            {"name": "loss", "value": 2.71828, "note": "nats per masked token; 8,151 in all held-out rows"},
+            {"name": "perplexity", "value": 15.154, "note": "exp of the loss"},
+            {"name": "pair_accuracy", "value": 0.8125, "note": "share of the <i>pairs</i> | told right"},
+            {"name": "pseudo_perplexity", "value": None, "note": "of 512 held-out tokens"},
+        ],
+        "note": "",
+    },
+    "yardsticks": [],
+    "samples": [
+        {"prompt": "the state of the [MASK] is", "text": " → 'Union' 0.81, 'army' 0.02; it was 'Union'"},
+        {"prompt": "peace [MASK] prosperity", "text": " → 'and' 0.97; it was 'and'"},
+    ],
+}
+"""Of a model that is no causal one."""
+
 STAGES = {
     "corpus": (6.4, "243 of 262 documents kept, 11.8 MB"),
     "tokenizer": (2.9, "4,096 tokens, 3.95 bytes per token"),
@@ -310,14 +332,25 @@ def write_run(folder: Path) -> Path:
     write_json(
         folder / "batches" / "plan.json",
         {
-            "sequence_length": 512,
             "packing": "best_fit",
-            "samples": 5871,
             "documents": train["documents"],
-            "pieces": 6204,
             "tokens": 2_979_000,
-            "padding": 26_952,
-            "fill": 0.99103,
+            "left_out": {},
+            "streams": [
+                {
+                    "source": None,
+                    "sequence_length": 512,
+                    "row_length": 512,
+                    "bucket_rows": 1,
+                    "documents": train["documents"],
+                    "pieces": 6204,
+                    "samples": 5871,
+                    "tokens": 2_979_000,
+                    "padding": 26_952,
+                    "fill": 0.99103,
+                }
+            ],
+            "stages": [[0]],
             "fingerprint": "0" * 16,
         },
     )
@@ -343,6 +376,16 @@ class Files:
     """Functions of this file, for tests that change a run folder."""
 
     edit_json = staticmethod(edit_json)
+
+    @staticmethod
+    def make_other(run: Path, architecture: str = "BertForMaskedLM", **objective: Any) -> None:
+        """Turn a run into that of a model that is no causal one."""
+        edit_json(run / "model" / "config.json", "architectures", value=[architecture])
+        edit_json(run / "model" / "config.json", "model_type", value="bert")
+        write_json(run / "evaluation" / "results.json", OTHER_RESULTS)
+        recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf-8"))
+        recipe["objective"] = {"type": "masked_lm", **objective}
+        (run / "recipe.yaml").write_text(yaml.safe_dump(recipe, sort_keys=False), "utf-8")
 
 
 @pytest.fixture

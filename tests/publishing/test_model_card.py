@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 import yaml
 from huggingface_hub import ModelCard
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import BertConfig, BertModel, PreTrainedTokenizerFast
 
 from pretraining.errors import DataError
 from pretraining.publishing.model_card import write_model_card
@@ -96,6 +98,44 @@ def test_yardsticks_and_samples_are_optional(run: Path, tmp_path: Path) -> None:
     path.write_text(json.dumps({"held_out": json.loads(path.read_text())["held_out"]}))
     text = card(run, tmp_path)
     assert "**1.3129**" in text and "xz" not in text and "A sample" not in text
+
+
+def test_a_model_that_is_no_causal_one(run: Path, tmp_path: Path, files: Any) -> None:
+    files.make_other(run)
+    text = card(run, tmp_path)
+    assert front_matter(text)["pipeline_tag"] == "fill-mask"
+    assert "A bert masked language model with" in text and "objective: masked_lm" in text
+    assert "model = AutoModelForMaskedLM.from_pretrained(folder)" in text
+    assert "| pair accuracy | 0.8125 | share of the &lt;i>pairs&lt;/i> \\| told right |" in text
+    assert "Held-out text with one token masked" in text and "peace [MASK] prosperity → 'and' 0.97" in text
+    assert "bits per byte" not in text and "continues text" not in text and "fluently" not in text
+    assert "final training loss (nats per target)" in text
+
+
+def test_a_task_that_the_hub_does_not_know_is_left_out(run: Path, tmp_path: Path, files: Any) -> None:
+    files.make_other(run, "ElectraForPreTraining", type="replaced_token_detection")
+    text = card(run, tmp_path)
+    assert "pipeline_tag" not in front_matter(text)
+    assert "final training loss (nats, weighted sum of its terms)" in text
+
+
+@pytest.mark.parametrize(("pooler", "wanted"), [("cls", "states[:, 0]"), ("mean", ".sum(1) / real.sum(1)")])
+def test_the_code_of_the_card_gives_vectors(
+    run: Path, tmp_path: Path, files: Any, monkeypatch: pytest.MonkeyPatch, pooler: str, wanted: str
+) -> None:
+    files.make_other(run, "BertModel", type="contrastive", pooler=pooler)
+    text = card(run, tmp_path)
+    code = text.split("```python\n")[1].split("```")[0]
+    assert front_matter(text)["pipeline_tag"] == "feature-extraction" and wanted in code
+    backend = Tokenizer(models.WordLevel({"[PAD]": 0, "[UNK]": 1, "A": 2, "text": 3, ".": 4}, unk_token="[UNK]"))
+    backend.pre_tokenizer = pre_tokenizers.Whitespace()
+    PreTrainedTokenizerFast(tokenizer_object=backend, pad_token="[PAD]").save_pretrained(tmp_path)
+    sizes = {"vocab_size": 5, "hidden_size": 8, "intermediate_size": 8, "num_attention_heads": 2}
+    BertModel(BertConfig(num_hidden_layers=1, **sizes)).save_pretrained(tmp_path)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)  # what a reader of the card would run
+    assert names["vectors"].shape == (2, 8)
 
 
 def test_missing_evaluation_names_its_stage(run: Path, tmp_path: Path) -> None:

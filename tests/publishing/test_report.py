@@ -69,7 +69,7 @@ CHANGES: list[tuple[str, tuple[Any, ...], Any, str]] = [
     ("corpus/ledger.json", ("documents", "kept"), 98_765, "98,765"),
     ("corpus/ledger.json", ("steps", 3, "removed", "too_few_words", "bytes"), 77_123, "77,123"),
     ("tokens/report.json", ("sources", "letters", "bytes_per_token"), 5.67, "5.67"),
-    ("batches/plan.json", ("padding",), 13_579, "13,579 are padding"),
+    ("batches/plan.json", ("streams", 0, "padding"), 13_579, "2,979,000 13,579 99.10"),
     ("manifest.json", ("stages", "train", "seconds"), 3725, "train 1 h 02 min"),
     ("manifest.json", ("versions", "torch"), "2.13.7", "torch 2.13.7"),
 ]
@@ -204,3 +204,36 @@ def test_unreadable_records_are_listed_up_to_twenty(run: Path, tmp_path: Path, f
 
 def test_same_bytes_wherever_the_folder_is(run: Path, tmp_path: Path, page: str) -> None:
     assert report(run, tmp_path) == page
+
+
+@pytest.mark.usefixtures("without_curves")
+def test_a_model_that_is_no_causal_one(run: Path, tmp_path: Path, files: Any) -> None:
+    files.make_other(run)
+    html = report(run, tmp_path)
+    assert Page(html).open == []
+    page = text(html)
+    assert "loss, held out 2.718 perplexity 15.15 parameters" in page
+    assert "pair accuracy 0.8125 share of the &lt;i&gt;pairs&lt;/i&gt; | told right" in page
+    assert "pseudo perplexity – of 512" in page
+    assert "Held-out text with one token masked is blue" in page and "Written by the model" not in page
+    assert "bits per byte, held out" not in page and "windows of" not in page and "(nats per target)" in page
+
+
+@pytest.mark.usefixtures("without_curves")
+def test_nothing_measured_leaves_a_note(run: Path, tmp_path: Path, files: Any) -> None:
+    files.make_other(run, "BertModel", type="contrastive")
+    held_out = {"objective": "contrastive", "documents": 12, "bytes": 9, "figures": [], "note": "nothing, because"}
+    files.edit_json(run / "evaluation" / "results.json", "held_out", value=held_out)
+    page = text(report(run, tmp_path))
+    assert "Note: nothing, because." in page and "(nats per text)" in page
+
+
+@pytest.mark.usefixtures("without_curves")
+def test_the_objectives_own_figures_stand_beside_bits_per_byte(run: Path, tmp_path: Path, files: Any) -> None:
+    path = run / "evaluation" / "results.json"
+    figures = [{"name": "loss", "value": 3.25, "note": "nats per target"}]
+    for key, value in {"objective": "prefix_lm", "figures": figures, "note": "trained otherwise"}.items():
+        files.edit_json(path, "held_out", key, value=value)
+    page = text(report(run, tmp_path))
+    assert "bits per byte, held out 1.313" in page and "Note: trained otherwise." in page
+    assert "prefix_lm value what it is loss 3.2500 nats per target" in page

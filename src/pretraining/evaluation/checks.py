@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pretraining.batching.config import BatchesSection
 from pretraining.corpus.config import CorpusSection
 from pretraining.evaluation.config import EvaluationSection
+from pretraining.objectives.config import ObjectiveSection
 from pretraining.section import Finding, Rule
 
 
-def stride_within_window(evaluation: EvaluationSection, batches: BatchesSection) -> Iterator[Finding]:
+def stride_within_window(
+    evaluation: EvaluationSection, batches: BatchesSection, objective: ObjectiveSection
+) -> Iterator[Finding]:
     """``stride`` <= ``window``."""
-    window = evaluation.window or batches.sequence_length
-    if evaluation.stride is not None and evaluation.stride > window:
+    window = evaluation.window or batches.longest_sequence
+    if _left_to_right(objective) and evaluation.stride is not None and evaluation.stride > window:
         yield Finding(
             path="evaluation.stride",
             message=f"{evaluation.stride} new tokens do not fit in a window of {window}: some would not be scored",
@@ -21,15 +24,23 @@ def stride_within_window(evaluation: EvaluationSection, batches: BatchesSection)
         )
 
 
-def window_within_sequence(evaluation: EvaluationSection, batches: BatchesSection) -> Iterator[Finding]:
-    """``window`` <= ``batches.sequence_length``."""
-    if evaluation.window is not None and evaluation.window > batches.sequence_length:
+def window_within_sequence(
+    evaluation: EvaluationSection, batches: BatchesSection, objective: ObjectiveSection
+) -> Iterator[Finding]:
+    """``window`` is not longer than the longest sample of any stage."""
+    window = evaluation.window
+    if _left_to_right(objective) and window is not None and window > batches.longest_sequence:
         yield Finding(
             path="evaluation.window",
-            message=f"the model is trained on rows of {batches.sequence_length} tokens "
-            f"and has never seen the later positions of a window of {evaluation.window}",
-            fix=f"choose a window of at most {batches.sequence_length}, or raise batches.sequence_length",
+            message=f"the model is trained on rows of {batches.longest_sequence} tokens "
+            f"and has never seen the later positions of a window of {window}",
+            fix=f"choose a window of at most {batches.longest_sequence}, or raise batches.sequence_length",
         )
+
+
+def _left_to_right(objective: ObjectiveSection) -> bool:
+    """Whether the model is a causal one, which is scored in windows."""
+    return "causal_lm" in objective.heads()
 
 
 def held_out_documents(corpus: CorpusSection) -> Iterator[Finding]:
@@ -51,13 +62,13 @@ RULES = [
     ),
     Rule(
         id="evaluation_stride",
-        says="The stride of an evaluation is at most its window.",
+        says="The stride of an evaluation of a causal model is at most its window.",
         why="Every held-out token is scored exactly once; a larger stride would leave tokens out.",
         check=stride_within_window,
     ),
     Rule(
         id="evaluation_window",
-        says="The window of an evaluation is at most the sequence length of the training.",
+        says="The window of an evaluation of a causal model is at most the sequence length of the training.",
         why="At positions that it has never been trained on, a model's probabilities mean nothing.",
         check=window_within_sequence,
     ),

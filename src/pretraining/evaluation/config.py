@@ -21,15 +21,19 @@ class SamplesSection(Section):
 
 
 class EvaluationSection(Section):
-    """Perplexity and bits per byte on the held-out documents, yardsticks, samples."""
+    """What is measured on the held-out documents: bits per byte, yardsticks and samples of a causal model, the loss of
+    the objective of any other."""
 
     window: int | None = Field(default=None, ge=2)
-    """Tokens that the model sees at once; the sequence length when left out."""
+    """Tokens that a causal model sees at once; the sequence length when left out."""
     stride: int | None = Field(default=None, ge=1)
     """New tokens per window (the others are context); half the window when left out."""
     batch_size: int = Field(default=16, ge=1)
-    """Windows of one forward pass."""
+    """Windows or rows of one forward pass."""
+    pseudo_perplexity_tokens: int = Field(default=512, ge=1)
+    """Held-out tokens that a masked language model predicts one at a time (Salazar et al. 2020), each with a forward
+    pass of its own."""
     yardsticks: bool = True
-    """Put ``xz``, uniform and unigram figures beside the model's."""
+    """Put ``xz``, uniform and unigram figures beside those of a causal model."""
     samples: SamplesSection = SamplesSection()
-    """Text that the model writes."""
+    """Text that a causal model writes."""

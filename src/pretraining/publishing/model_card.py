@@ -10,6 +10,7 @@ import yaml
 
 from pretraining import formats
 from pretraining.publishing.run_folder import Json, Run, read_run
+from pretraining.publishing.usage import usage_of
 from pretraining.templating import render
 
 
@@ -24,6 +25,7 @@ def write_model_card(run: Path, output_md: Path) -> None:
         "publishing",
         "model_card.md.j2",
         run=facts,
+        usage=usage_of(facts.model_config),
         front_matter=front_matter(facts),
         removals=_removals(facts.ledger["steps"]),
         training=_training(facts),
@@ -37,7 +39,9 @@ def write_model_card(run: Path, output_md: Path) -> None:
 def front_matter(run: Run) -> str:
     """YAML for the hub (huggingface.co/docs/hub/model-cards): licence and languages only where they are known."""
     languages = sorted({s["language"] for s in run.ledger["sources"].values() if s.get("language")})
-    facts: Json = {"library_name": "transformers", "pipeline_tag": "text-generation", "tags": ["pretraining-handbook"]}
+    facts: Json = {"library_name": "transformers", "tags": ["pretraining-handbook"]}
+    if task := usage_of(run.model_config).pipeline_tag:
+        facts["pipeline_tag"] = task
     if languages:
         facts["language"] = languages
     if license := run.section("publishing").get("license"):
@@ -58,11 +62,11 @@ def _training(run: Run) -> list[tuple[str, str]]:
     rows = [(f"{section}.{key}", value) for section in ("model", "training") for key, value in _leaves(run, section)]
     return [
         *rows,
-        ("sequence length", formats.count(run.plan["sequence_length"])),
+        ("sequence length", ", ".join(map(formats.count, run.sequence_lengths))),
         ("steps", formats.count(last["step"])),
         ("tokens", formats.count(run.tokens)),
         ("time", formats.duration(run.seconds)),
-        ("final training loss (nats per token)", formats.number(last["loss"])),
+        (f"final training loss ({run.loss_unit})", formats.number(last["loss"])),
         ("hardware", machine),
     ]
 

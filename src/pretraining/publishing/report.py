@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from pretraining.publishing.run_folder import Run, read_run, removed_samples
+from pretraining.publishing.usage import usage_of
 from pretraining.templating import render
 
 CORPUS_REPORT = "corpus/report.html"
+TOKENIZER_REPORT = "tokenizer/report.html"
 UNREADABLE = 20
 """Unreadable records that the report lists; the ledger has more."""
 
@@ -26,12 +28,14 @@ def write_report(run: Path, output_html: Path) -> None:
         "publishing",
         "report.html.j2",
         run=facts,
+        usage=usage_of(facts.model_config),
         held_out=facts.results["held_out"],
         yardsticks=facts.results.get("yardsticks", []),
         samples=facts.results.get("samples", []),
         removed={name: list(map(_masked, samples)) for name, samples in removed_samples(run).items()},
         silent=sum(not amount["documents"] for step in facts.ledger["steps"] for amount in step["removed"].values()),
         corpus_report=CORPUS_REPORT if (run / CORPUS_REPORT).is_file() else None,
+        tokenizer_report=TOKENIZER_REPORT if (run / TOKENIZER_REPORT).is_file() else None,
         unreadable=facts.ledger["unreadable"][:UNREADABLE],
         figures={name: Markup(svg) for name, svg in _figures(facts).items()},  # escaped where it is made
         curves=[Markup(svg) for svg in _curves(facts)],
@@ -65,7 +69,7 @@ def _curves(run: Run) -> list[str]:
     train = run.training
     loss = line("training", "loss", train) + line("held out", "held_out_loss", run.held_out)
     wanted = [
-        figures.curve("Loss", "nats per token", loss),
+        figures.curve("Loss", run.loss_unit, loss),
         figures.curve("Learning rate", "", line("learning rate", "learning_rate", train), from_zero=True),
     ]
     if norms := line("gradient norm", "grad_norm", train):

@@ -16,6 +16,15 @@ from pretraining.errors import DataError
 
 Json = dict[str, Any]
 
+_SEVERAL = "nats, weighted sum of its terms"
+_UNITS = {
+    "causal_lm": "nats per token",
+    "fill_in_the_middle": "nats per token",
+    "contrastive": "nats per text",
+    **dict.fromkeys(("replaced_token_detection", "sentence_pair", "multi_task"), _SEVERAL),
+}
+"""Of the training loss, by the objective; of any other, nats per target."""
+
 
 @dataclass(frozen=True)
 class Run:
@@ -50,6 +59,31 @@ class Run:
     def seconds(self) -> float:
         """Seconds of training."""
         return float(self.training[-1]["seconds"])
+
+    @property
+    def sequence_lengths(self) -> list[int]:
+        """Tokens of a row, each length once, in the order in which the stages come to it."""
+        return list(dict.fromkeys(int(stream["sequence_length"]) for stream in self.plan["streams"]))
+
+    @property
+    def objective(self) -> str:
+        """``objective.type``."""
+        return str(self.section("objective").get("type", "causal_lm"))
+
+    @property
+    def loss_unit(self) -> str:
+        """What the values of the training loss are."""
+        if self.section("objective").get("span_boundary"):
+            return _SEVERAL
+        return _UNITS.get(self.objective, "nats per target")
+
+    @property
+    def headline(self) -> list[tuple[str, float | None]]:
+        """The two most telling figures of the evaluation by their names; fewer where there are no more."""
+        held_out = self.results["held_out"]
+        if "bits_per_byte" in held_out:
+            return [(name.replace("_", " "), held_out[name]) for name in ("bits_per_byte", "token_perplexity")]
+        return [(each["name"].replace("_", " "), each["value"]) for each in held_out["figures"][:2]]
 
     def section(self, name: str) -> Json:
         """A section of the resolved recipe; empty where the recipe does not have it."""

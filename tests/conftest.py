@@ -8,6 +8,8 @@ from typing import Any
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
+# The models here are so small that a second thread costs more than it saves, and pytest runs on all cores already.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import pytest
@@ -68,12 +70,18 @@ def corpus_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def tokenizer() -> Any:
+def tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Byte-level BPE with 320 tokens."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
     from pretraining.tokenization.config import TokenizerSection
     from pretraining.tokenization.training import train_tokenizer
 
-    return train_tokenizer(TokenizerSection(vocab_size=320), PROSE * 3)
+    folder, rows = tmp_path_factory.mktemp("prose"), len(PROSE) * 3
+    table = pa.table({"id": [str(i) for i in range(rows)], "text": PROSE * 3, "source": ["prose"] * rows})
+    pq.write_table(table, folder / "train-00000-of-00001.parquet")
+    return train_tokenizer(TokenizerSection(vocab_size=320), folder)
 
 
 @pytest.fixture(scope="session")
@@ -83,8 +91,9 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, corpus_folder: Path, to
 
     from pretraining.batching.config import BatchesSection
     from pretraining.batching.plan import make_plan, save_plan
-    from pretraining.tokenization.store import TokenStore, write_token_store
+    from pretraining.tokenization.store import TokenStore
     from pretraining.tokenization.training import save_tokenizer
+    from pretraining.tokenization.writing import write_token_store
 
     run = tmp_path_factory.mktemp("run")
     for name in ("tokenizer", "tokens", "batches"):
@@ -92,7 +101,10 @@ def run_folder(tmp_path_factory: pytest.TempPathFactory, corpus_folder: Path, to
     shutil.copytree(corpus_folder, run / "corpus")
     save_tokenizer(tokenizer, run / "tokenizer")
     write_token_store(tokenizer, corpus_folder, run / "tokens")
-    save_plan(make_plan(BatchesSection(sequence_length=32), TokenStore(run / "tokens")), run / "batches")
+    plan = make_plan(
+        BatchesSection(sequence_length=32), TokenStore(run / "tokens"), raw_length=lambda length, _: length
+    )
+    save_plan(plan, run / "batches")
     return run
 
 
@@ -114,3 +126,23 @@ def tiny_model(architecture: str, *, attn_implementation: str = "sdpa", vocab_si
 def make_tiny_model() -> Any:
     """``tiny_model``."""
     return tiny_model
+
+
+@pytest.fixture(scope="session")
+def one_process() -> Any:
+    """``one_process(module, learning_rate=1e-3)``: what ``training.step`` reads of a setup, for one CPU process."""
+    from types import SimpleNamespace
+
+    import torch
+    from accelerate import Accelerator
+
+    from pretraining.training.setup import Setup
+
+    def make(module: Any, learning_rate: float = 1e-3) -> Any:
+        job = SimpleNamespace(seed=0, training=SimpleNamespace(max_grad_norm=1.0))
+        setup = object.__new__(Setup)  # no data, no files: only what a step needs
+        setup.job, setup.accelerator, setup.module = job, Accelerator(cpu=True), module
+        setup.optimizers = [torch.optim.AdamW(module.parameters(), lr=learning_rate, weight_decay=0.0)]
+        return setup
+
+    return make

@@ -42,7 +42,10 @@ ASSETS_ASIDE = {
 
 
 COMMANDS = [command for command in cli.app.registered_commands if command.callback]
-WITH_VALUE = {"--text", "--language", "--sweep", "--documents", "--output", "--accelerate-config"}
+WITH_VALUE = {
+    *("--text", "--language", "--sweep", "--documents", "--output", "--accelerate-config"),
+    *("--step", "--rank", "--ranks", "--grep"),
+}
 
 
 def with_data(recipe: Path, folder: Path) -> Path:

@@ -12,7 +12,7 @@ from pretraining.errors import UserError
 
 def fake_run(config: str | None = "cpu") -> Any:
     loaded = SimpleNamespace(path=Path("recipes/x.yaml"), overrides=("a.b=c",))
-    return SimpleNamespace(accelerate_config=config, loaded=loaded, lock=None, debug=False)
+    return SimpleNamespace(accelerate_config=config, loaded=loaded, lock=None, debug=False, allow_different_data=False)
 
 
 def test_configs_are_found_by_name_or_path(tmp_path: Path) -> None:
@@ -37,6 +37,12 @@ def test_the_command_line_is_the_documented_one() -> None:
     words = launch.launch_command(fake_run())
     assert words[-4:] == ["-m", "pretraining.train", "recipes/x.yaml", "a.b=c"]
     assert words[words.index("--config_file") + 1].endswith("accelerate_configs/cpu.yaml")
+
+
+def test_the_flag_for_other_data_is_passed_on() -> None:
+    run = fake_run()
+    run.allow_different_data = True
+    assert launch.launch_command(run)[-2:] == ["a.b=c", "--allow-different-data"]
 
 
 def test_threads_are_set_for_cpu_configs_only(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pretraining.errors import Interrupted, UserError, shown_errors
+from pretraining import cli_corpus
+from pretraining.cli_arguments import (
+    AccelerateConfig,
+    AllowDifferentData,
+    Debug,
+    Overrides,
+    RecipePath,
+    command,
+    load,
+    say,
+)
+from pretraining.errors import UserError
 
 if TYPE_CHECKING:
     from pretraining.recipe.loading import LoadedRecipe
-    from pretraining.stages import Run
+    from pretraining.run import Run
 
 app = typer.Typer(
     help="One recipe file takes raw text to an evaluated language model, in Hugging Face formats.",
@@ -25,37 +32,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )
-RecipePath = Annotated[Path, typer.Argument(metavar="RECIPE", help="The recipe file.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[a.b=c]...", help="Values that override the recipe's.")]
-AccelerateConfig = Annotated[
-    str | None,
-    typer.Option(help="A file, or a name in accelerate_configs/. Default: single_gpu where there is a GPU, else cpu."),
-]
-Debug = Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")]
-
-
-@contextlib.contextmanager
-def command(debug: bool) -> Iterator[None]:
-    """Errors as messages with their exit status; SIGTERM stops a stage as Ctrl-C does."""
-
-    def terminated(number: int, frame: FrameType | None) -> None:
-        raise Interrupted("stopped by SIGTERM; what was finished is kept, the same command goes on from there", number)
-
-    before = signal.signal(signal.SIGTERM, terminated)
-    try:
-        with shown_errors(debug=debug) as outcome:
-            yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
-    if outcome.exit_status:
-        raise SystemExit(outcome.exit_status)
-
-
-def load(recipe: Path, overrides: list[str] | None, *, ranks: int = 1) -> LoadedRecipe:
-    """Read and check the recipe."""
-    from pretraining.recipe.loading import load_recipe
-
-    return load_recipe(recipe, overrides or (), ranks=ranks)
 
 
 def run_stages(
@@ -65,23 +41,36 @@ def run_stages(
     *,
     debug: bool,
     accelerate_config: str | None = None,
+    allow_different_data: bool = False,
 ) -> None:
     """Run the named stages in order, as far as they are not up to date, and the report after them."""
     from pretraining.manifests import run_lock
-    from pretraining.stages import BY_NAME, Run, begin, refuse_other_training, run_stage
+    from pretraining.run import Run
+    from pretraining.stages import BY_NAME, begin, refuse_other_training, run_stage
+    from pretraining.tokenizer_report import report_tokenizer
 
     loaded = load(recipe, overrides)
     folder = Path("runs") / loaded.recipe.name
     with run_lock(folder) as lock:
-        run = Run(loaded, folder, sys.stderr.isatty(), accelerate_config, lock, debug)
+        run = Run(loaded, folder, sys.stderr.isatty(), accelerate_config, lock, debug, allow_different_data)
         if "train" in names:
             refuse_other_training(run)
         begin(run)
+        if "batches" in names:
+            tell(loaded)
         for name in names:
             if name == "report":
                 report_run(run)
+            elif name == "tokenizer_report":
+                report_tokenizer(run, say)
             else:
                 run_stage(run, BY_NAME[name], say)
+
+
+def tell(loaded: LoadedRecipe) -> None:
+    """What is right in a recipe and worth being said."""
+    for note in loaded.notes:
+        say(f"{'note':<10} {note}")
 
 
 def report_run(run: Run) -> None:
@@ -104,12 +93,8 @@ def report_run(run: Run) -> None:
     say(f"{'report':<10} {run.folder / 'report.html'}, model card {run.folder / 'README.md'}")
 
 
-def say(text: str) -> None:
-    """One line for the user."""
-    print(text, flush=True)
-
-
-ALL = ("corpus", "tokenizer", "tokens", "batches", "train", "evaluate", "report")
+TOKENIZER = ("tokenizer", "tokens", "tokenizer_report")
+ALL = ("corpus", *TOKENIZER, "batches", "train", "evaluate", "report")
 
 
 @app.command()
@@ -117,11 +102,19 @@ def run(
     recipe: RecipePath,
     overrides: Overrides = None,
     accelerate_config: AccelerateConfig = None,
+    allow_different_data: AllowDifferentData = False,
     debug: Debug = False,
 ) -> None:
     """Every stage that is not up to date, in order, ending with a report."""
     with command(debug):
-        run_stages(recipe, overrides, ALL, debug=debug, accelerate_config=accelerate_config)
+        run_stages(
+            recipe,
+            overrides,
+            ALL,
+            debug=debug,
+            accelerate_config=accelerate_config,
+            allow_different_data=allow_different_data,
+        )
 
 
 @app.command()
@@ -133,9 +126,9 @@ def corpus(recipe: RecipePath, overrides: Overrides = None, debug: Debug = False
 
 @app.command()
 def tokenizer(recipe: RecipePath, overrides: Overrides = None, debug: Debug = False) -> None:
-    """Train the tokenizer on the corpus."""
+    """Train the tokenizer, encode the corpus with it, and report what it does to the text, beside others."""
     with command(debug):
-        run_stages(recipe, overrides, ("tokenizer",), debug=debug)
+        run_stages(recipe, overrides, TOKENIZER, debug=debug)
 
 
 @app.command()
@@ -150,11 +143,19 @@ def train(
     recipe: RecipePath,
     overrides: Overrides = None,
     accelerate_config: AccelerateConfig = None,
+    allow_different_data: AllowDifferentData = False,
     debug: Debug = False,
 ) -> None:
     """Train the model with accelerate launch; goes on from the newest checkpoint."""
     with command(debug):
-        run_stages(recipe, overrides, ("train",), debug=debug, accelerate_config=accelerate_config)
+        run_stages(
+            recipe,
+            overrides,
+            ("train",),
+            debug=debug,
+            accelerate_config=accelerate_config,
+            allow_different_data=allow_different_data,
+        )
 
 
 @app.command()
@@ -181,6 +182,7 @@ def check(
     """All the problems of a recipe at once, in under a second."""
     with command(debug):
         loaded = load(recipe, overrides, ranks=launched_ranks(accelerate_config))
+        tell(loaded)
         say(f"{recipe}: no problems; the run folder is {Path('runs') / loaded.recipe.name}")
 
 
@@ -246,94 +248,42 @@ def recipes(
             say(f"{path}  {line}")
 
 
-@app.command(name="try")
-def try_document(  # noqa: PLR0917
+@app.command()
+def replay(  # noqa: PLR0917
     recipe: RecipePath,
     overrides: Overrides = None,
-    text: Annotated[Path | None, typer.Option(help="A file with one document; - reads standard input.")] = None,
-    language: Annotated[str | None, typer.Option(help="Its language as code_Script, like eng_Latn.")] = None,
-    source: Annotated[str | None, typer.Option(help="The source that it shall be of. Default: the first.")] = None,
-    sweep: Annotated[
-        str | None, typer.Option(help="step.parameter=a,b,c: what these thresholds would remove.", metavar="SWEEP")
+    step: Annotated[
+        int | None, typer.Option(help="Show what training takes at this step, as its log counts: from 1.")
     ] = None,
-    documents: Annotated[int, typer.Option(help="Documents to read for --sweep, if nothing is built yet.")] = 1000,
+    rank: Annotated[
+        int | None, typer.Option(help="Only the samples of this rank, counted from 0; with --ranks.")
+    ] = None,
+    ranks: Annotated[int, typer.Option(help="Processes that train.")] = 1,
+    grep: Annotated[
+        str | None, typer.Option(help="Show at which steps documents are seen: an id, a part of one, or text.")
+    ] = None,
+    full: Annotated[bool, typer.Option("--full", help="Whole texts, and every document and step found.")] = False,
+    json: Annotated[bool, typer.Option("--json", help="The same for a program.")] = False,
     debug: Debug = False,
 ) -> None:
-    """What each step of the corpus measures and decides about one document, or what a threshold would remove."""
+    """The documents and pieces of a step, decoded; or the steps at which a document is seen."""
     with command(debug):
-        from pretraining.corpus.trial_tables import print_sweep, print_trial
+        from pretraining.replay import Replay
+        from pretraining.replay_text import print_step, print_traces
+        from pretraining.run import Run
 
+        if (step is None) == (grep is None):
+            raise UserError("give either --step N or --grep TEXT")
         loaded = load(recipe, overrides)
-        section, base = loaded.recipe.corpus, loaded.base
-        if (text is None) == (sweep is None):
-            raise UserError("give either --text FILE or --sweep step.parameter=a,b,c")
-        if text is not None:
-            print_trial(section, text, base=base, language=language, source=source)
-        else:
-            assert sweep is not None
-            ledger = Path("runs") / loaded.recipe.name / "corpus" / "ledger"
-            print_sweep(section, sweep, base=base, ledger=ledger, documents=documents)
+        found = Replay(Run(loaded, Path("runs") / loaded.recipe.name))
+        if step is not None:
+            print_step(found, step, say, rank=rank, ranks=ranks, full=full, json=json)
+        elif grep is not None:
+            print_traces(found, grep, say, full=full, json=json)
 
 
-@app.command()
-def rethreshold(recipe: RecipePath, overrides: Overrides = None, debug: Debug = False) -> None:
-    """Decide again with the recipe's thresholds of now, from what was measured; documents are rescued or removed."""
-    with command(debug):
-        from pretraining.manifests import run_lock
-        from pretraining.rethreshold import rethreshold_corpus
-        from pretraining.stages import Run, begin
-
-        loaded = load(recipe, overrides)
-        folder = Path("runs") / loaded.recipe.name
-        with run_lock(folder) as lock:
-            run = Run(loaded, folder, sys.stderr.isatty(), None, lock, debug)
-            begin(run)
-            rethreshold_corpus(run, say)
-
-
-@app.command()
-def doctor(debug: Debug = False) -> None:
-    """Try every block of the corpus on three lines of text: what works here, what is missing, where to put it."""
-    with command(debug):
-        from rich.console import Console
-
-        from pretraining.corpus.doctor import doctor as examine
-        from pretraining.corpus.doctor import exit_status, render
-
-        checks = examine()
-        Console().print(render(checks))
-        raise SystemExit(exit_status(checks))
-
-
-@app.command()
-def train_classifier(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML: `positive`, `negative` and `kind`.")],
-    output: Annotated[Path, typer.Option(help="The folder to make.")],
-    debug: Debug = False,
-) -> None:
-    """Train a quality classifier on positive and negative sources; measured on examples that it did not learn from."""
-    with command(debug):
-        from pretraining.corpus.models.train_classifier import train_classifier as train_on
-        from pretraining.corpus.sections.classifier_training import ClassifierTraining
-        from pretraining.recipe.validation import validate_file
-
-        train_on(validate_file(ClassifierTraining, config), output, base=config.parent, say=say)
-
-
-@app.command()
-def train_perplexity(
-    config: Annotated[Path, typer.Argument(metavar="CONFIG", help="YAML: `type: train`, `source`, `order`, ...")],
-    output: Annotated[Path, typer.Option(help="The ARPA file to write.")],
-    debug: Debug = False,
-) -> None:
-    """Train an n-gram language model (Kneser-Ney) on a trusted source, for the `perplexity` step."""
-    with command(debug):
-        from pretraining.corpus.models.ngram_training import train_arpa
-        from pretraining.corpus.sections.models import TrainedModel
-        from pretraining.recipe.validation import validate_file
-
-        train_arpa(validate_file(TrainedModel, config), output, base=config.parent)
-        say(f"wrote {output}")
+for name, verb in cli_corpus.VERBS.items():
+    app.command(name=name)(verb)
 
 
 def main() -> None:

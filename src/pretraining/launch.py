@@ -17,11 +17,12 @@ from typing import TYPE_CHECKING, Any
 from pretraining.errors import Interrupted, TrainingError, UserError
 
 if TYPE_CHECKING:
-    from pretraining.stages import Run
+    from pretraining.run import Run
 
 STATUS_FILE = "PRETRAINING_STATUS_FILE"
 LOCK_HELD = "PRETRAINING_LOCK_HELD"
 DEBUG = "PRETRAINING_DEBUG"
+ALLOW_DIFFERENT_DATA = "--allow-different-data"
 
 
 def config_folders() -> list[Path]:
@@ -60,6 +61,7 @@ def launch_command(run: Run) -> list[str]:
     return [
         *(sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--quiet"),
         *("--config_file", str(config), "-m", "pretraining.train", str(run.loaded.path), *run.loaded.overrides),
+        *([ALLOW_DIFFERENT_DATA] if run.allow_different_data else []),
     ]
 
 

@@ -10,7 +10,8 @@ from pathlib import Path
 from pretraining.corpus.build import not_measured_for
 from pretraining.corpus.rethreshold import compare
 from pretraining.errors import RunFolderError
-from pretraining.stages import BY_NAME, Run, run_stage
+from pretraining.run import Run
+from pretraining.stages import BY_NAME, run_stage
 
 
 def rethreshold_corpus(run: Run, say: Callable[[str], None]) -> None:

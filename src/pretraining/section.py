@@ -10,12 +10,19 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic.fields import FieldInfo
 
 
 class Section(BaseModel):
     """A part of the recipe: frozen, and strict, so that ``ture`` is never ``False`` and no key is swallowed."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+@functools.cache
+def fields(kind: type[Section]) -> dict[str, FieldInfo]:
+    """The keys of a section as files have them; one that Python keeps for itself (``from``) has another name inside."""
+    return {info.alias or name: info for name, info in kind.model_fields.items()}
 
 
 @functools.cache
@@ -33,8 +40,9 @@ def help_texts(kind: type[Section]) -> dict[str, str]:
         assert isinstance(tree, ast.ClassDef)
         for statement, after in zip(tree.body, tree.body[1:], strict=False):
             match statement, after:
-                case ast.AnnAssign(target=ast.Name(id=key)), ast.Expr(value=ast.Constant(value=str(text))):
-                    found[key] = inspect.cleandoc(text)
+                case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
+                    info = kind.model_fields.get(name)
+                    found[(info and info.alias) or name] = inspect.cleandoc(text)
     return found
 
 

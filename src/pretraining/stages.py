@@ -8,15 +8,13 @@ same bytes makes nothing else run.
 
 from __future__ import annotations
 
-import functools
-import json
-import shlex
+import shutil
 import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pretraining.errors import RunFolderError, TrainingError
 from pretraining.manifests import (
@@ -31,63 +29,7 @@ from pretraining.manifests import (
     write_json,
     write_text,
 )
-
-if TYPE_CHECKING:
-    from pretraining.recipe.loading import LoadedRecipe
-
-
-WITHOUT_EFFECT = (
-    "corpus.executor.workers",
-    "batches.max_epochs",
-    "training.loader_workers",
-    "training.log_every",
-    "training.checkpoints",
-    "training.trackers",
-)
-"""Keys that may change without anything having to run again."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A recipe and the folder that it fills."""
-
-    loaded: LoadedRecipe
-    folder: Path
-    progress: bool = True
-    accelerate_config: str | None = None
-    lock: int | None = None
-    debug: bool = False
-
-    def warn(self, text: str) -> None:
-        """A line on stderr that is not an error."""
-        print(f"warning: {text}", file=sys.stderr, flush=True)
-
-    @property
-    def arguments(self) -> str:
-        """Recipe and overrides as they were typed, for messages that name a command."""
-        return shlex.join([str(self.loaded.path), *self.loaded.overrides])
-
-    def section(self, *keys: str) -> dict[str, Any]:
-        """Resolved values under dotted keys, as plain data, without the keys that change nothing in the output."""
-        resolved = json.loads(json.dumps(self.loaded.resolved()))
-        for key in WITHOUT_EFFECT:
-            *parents, last = key.split(".")
-            value = resolved
-            for part in parents:
-                value = value.get(part, {})
-            value.pop(last, None)
-        return {key: functools.reduce(lambda value, part: value[part], key.split("."), resolved) for key in keys}
-
-    def corpus_inputs(self) -> str:
-        """Digest of the source files, the files that steps name, and the room's code."""
-        from pretraining.corpus.inputs import input_state
-
-        return digest([input_state(self.loaded.recipe.corpus, self.loaded.base), code_digest(("corpus",))])
-
-    @property
-    def corpus_work(self) -> Path:
-        """Where a build of the corpus that was stopped goes on, and measurements are kept."""
-        return self.folder / "corpus.work"
+from pretraining.run import Run
 
 
 @dataclass(frozen=True)
@@ -104,12 +46,13 @@ class Stage:
 
     def fingerprint(self, run: Run) -> str:
         """Of everything that the output depends on."""
+        outsides = {"corpus": run.corpus_inputs, "tokenizer": run.tokenizer_inputs}
         return digest(
             {
                 "stage": self.name,
                 "section": run.section(*self.keys),
                 "inputs": {name: output_digest(run, BY_NAME[name]) for name in self.inputs},
-                "sources": run.corpus_inputs() if self.name == "corpus" else None,
+                "sources": outside() if (outside := outsides.get(self.name)) else None,
                 "code": code_digest(self.rooms),
             }
         )
@@ -182,6 +125,8 @@ def run_stage(run: Run, stage: Stage, say: Callable[[str], None]) -> None:
     say(f"{stage.name:<10} {summary}  ({time.perf_counter() - start:.1f} s)")
     if stage.name == "corpus":
         _finish_corpus(run, say)
+    if stage.name == "tokens":
+        shutil.rmtree(run.tokens_work, ignore_errors=True)
 
 
 def _finish_corpus(run: Run, say: Callable[[str], None]) -> None:
@@ -224,7 +169,8 @@ def refuse_other_training(run: Run) -> None:
 
     recipe = run.loaded.recipe
     job = Job(run.folder, recipe.seed, recipe.batches, recipe.objective, recipe.model, recipe.training)
-    newest(run.folder / "checkpoints", job.identity(plan=None, tokenizer=None))
+    identity = job.identity(plan=None, tokenizer=None)
+    newest(run.folder / "checkpoints", identity, allow_different_data=run.allow_different_data)
 
 
 def begin(run: Run) -> None:
@@ -278,49 +224,61 @@ def _corpus(run: Run, output: Path) -> str:
 
 
 def _tokenizer(run: Run, output: Path) -> str:
-    from pretraining.objectives import special_tokens
-    from pretraining.tokenization.documents import texts
-    from pretraining.tokenization.training import save_tokenizer, train_tokenizer
+    from pretraining.tokenization.training import write_tokenizer
 
-    recipe = run.loaded.recipe
-    tokenizer = train_tokenizer(
-        recipe.tokenizer,
-        texts(run.folder / "corpus", "train"),
-        special_tokens=special_tokens(recipe.objective),
+    special_tokens, roles = run.objective_tokens()
+    return write_tokenizer(
+        run.loaded.recipe.tokenizer,
+        run.folder / "corpus",
+        output,
+        special_tokens=special_tokens,
+        roles=roles,
+        base=run.loaded.base,
         progress=run.progress,
+        warn=run.warn,
     )
-    save_tokenizer(tokenizer, output)
-    return f"{recipe.tokenizer.algorithm}, {len(tokenizer):,} tokens"
 
 
 def _tokens(run: Run, output: Path) -> str:
     from transformers import AutoTokenizer
 
-    from pretraining.tokenization.report import Report
-    from pretraining.tokenization.store import write_token_store
+    from pretraining.tokenization.writing import write_token_store
 
-    tokenizer = AutoTokenizer.from_pretrained(run.folder / "tokenizer", local_files_only=True)
-    report = Report(len(tokenizer))
-    write_token_store(tokenizer, run.folder / "corpus", output, report=report, progress=run.progress)
-    result = report.result(tokenizer)
-    write_json(output / "report.json", result)
-    tokens = sum(source["tokens"] for source in result["sources"].values())
-    size = sum(source["bytes"] for source in result["sources"].values())
-    trip = result["round_trip"]
+    figures = write_token_store(
+        AutoTokenizer.from_pretrained(run.folder / "tokenizer", local_files_only=True),
+        run.folder / "corpus",
+        output,
+        work=run.tokens_work,
+        inputs=BY_NAME["tokens"].fingerprint(run),
+        progress=run.progress,
+    )
+    write_json(output / "report.json", figures)
+    whole, trip = figures["all"], figures["round_trip"]
     return (
-        f"{tokens:,} tokens, {size / max(1, tokens):.2f} bytes per token, "
+        f"{whole['tokens']:,} tokens, {whole['bytes_per_token'] or 0:.2f} bytes per token, "
         f"round trip {trip['lossless']:,} of {trip['documents']:,} documents"
     )
 
 
 def _batches(run: Run, output: Path) -> str:
     from pretraining.batching.plan import make_plan, save_plan
+    from pretraining.objectives.config import with_options
     from pretraining.tokenization.store import TokenStore
 
-    plan = make_plan(run.loaded.recipe.batches, TokenStore(run.folder / "tokens"))
+    recipe = run.loaded.recipe
+    plan = make_plan(
+        recipe.batches,
+        TokenStore(run.folder / "tokens"),
+        raw_length=lambda length, options: with_options(recipe.objective, options).raw_length(length),
+    )
     save_plan(plan, output)
-    facts = plan.facts
-    return f"{facts.samples:,} rows of {facts.sequence_length}, {facts.fill:.2%} full, no token dropped"
+    lengths = " and ".join(str(length) for length in dict.fromkeys(stream.row_length for stream in plan.streams))
+    full = sum(s.tokens for s in plan.streams) / sum(s.tokens + s.padding for s in plan.streams)
+    left_out = f"{sum(plan.left_out.values()):,} tokens of {', '.join(plan.left_out)} left out"
+    return (
+        f"{sum(stream.samples for stream in plan.streams):,} rows of {lengths}, {full:.2%} full, "
+        f"{left_out if plan.left_out else 'no token dropped'}"
+    )
 
 
 def _train(run: Run, output: Path) -> str:
@@ -335,22 +293,29 @@ def _train(run: Run, output: Path) -> str:
 
 
 def _evaluate(run: Run, output: Path) -> str:
-    from pretraining.evaluation.evaluate import evaluate_model
+    from pretraining.evaluation.evaluate import evaluate_model, summary
+    from pretraining.evaluation.trained import Trained
+    from pretraining.objectives.config import with_options
 
     recipe = run.loaded.recipe
-    result = evaluate_model(
+    last = recipe.batches.stages[-1] if recipe.batches.stages else None
+    trained = Trained(
+        objective=with_options(recipe.objective, last.objective if last else {}),
+        sequence_length=(last and last.sequence_length) or recipe.batches.sequence_length,
+        packing=recipe.batches.packing,
+        seed=recipe.seed,
+        tokens=run.folder / "tokens",
+        metrics=run.folder / "metrics.jsonl",
+    )
+    results = evaluate_model(
         recipe.evaluation,
+        trained,
         model_folder=run.folder / "model",
         corpus_folder=run.folder / "corpus",
         output=output,
-        sequence_length=recipe.batches.sequence_length,
         progress=run.progress,
     )
-    held_out = result["held_out"]
-    return (
-        f"{held_out['bits_per_byte']:.4f} bits per byte, token perplexity {held_out['token_perplexity']:.2f}, "
-        f"on {held_out['documents']:,} held-out documents"
-    )
+    return summary(results)
 
 
 STAGES = (
@@ -359,7 +324,7 @@ STAGES = (
         "tokenizer", "tokenizer", "tokenizer", ("corpus",), ("tokenizer", "objective"), ("tokenization",), _tokenizer
     ),
     Stage("tokens", "tokens", "tokens", ("corpus", "tokenizer"), (), ("tokenization",), _tokens),
-    Stage("batches", "batches", "tokens", ("tokens",), ("batches",), ("batching",), _batches),
+    Stage("batches", "batches", "tokens", ("tokens",), ("batches", "objective"), ("batching", "objectives"), _batches),
     Stage(
         "train",
         "model",
@@ -373,9 +338,9 @@ STAGES = (
         "evaluate",
         "evaluation",
         "evaluate",
-        ("corpus", "train"),
-        ("evaluation", "batches.sequence_length"),
-        ("evaluation",),
+        ("corpus", "tokens", "train"),
+        ("seed", "batches", "objective", "evaluation", "training.evaluate_every", "training.evaluation_rows"),
+        ("batching", "objectives", "modeling", "evaluation"),
         _evaluate,
     ),
 )

@@ -74,7 +74,7 @@ def main() -> None:
     run: Path = options.run
     ours = json.loads((run / "evaluation" / "results.json").read_text())["held_out"]["bits_per_byte"]
     budget = json.loads((run / "model" / "manifest.json").read_text())["seconds"]
-    length = json.loads((run / "batches" / "plan.json").read_text())["sequence_length"]
+    length = json.loads((run / "batches" / "plan.json").read_text())["streams"][0]["sequence_length"]
     tokenizer = AutoTokenizer.from_pretrained(run / "model")
     data = blocks(run, tokenizer, length)
     print(f"ours: {ours:.4f} bits per byte after {budget:.0f} s of training; {len(data):,} blocks of {length}")

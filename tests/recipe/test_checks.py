@@ -16,7 +16,7 @@ from pretraining.section import Finding
 
 FACTS = {
     *("corpus", "tokenizer", "batches", "objective", "model", "training", "evaluation", "publishing"),
-    *("name", "base", "ranks", "available_tokens", "run_folder", "recipe_path"),
+    *("name", "base", "ranks", "available_tokens", "supply", "timeline", "run_folder", "recipe_path"),
 }
 
 
@@ -74,3 +74,27 @@ def test_the_run_folder_of_another_recipe(
 def test_the_run_folder_of_this_recipe_or_of_none(tiny: Path, run: Callable[[str], None], manifest: str) -> None:
     run(manifest)
     assert load_recipe(tiny).recipe.name == "tiny"
+
+
+STAGES = "batches.stages=[{name: a, duration: {steps: 3}}, {name: b, duration: {tokens: 5000}}]"
+
+
+@pytest.mark.parametrize("duration", ["{steps: 8}", "{tokens: 8192}", "{tokens: 8_000}"])
+def test_a_duration_beside_stages_agrees_with_them(tiny: Path, duration: str) -> None:
+    loaded = load_recipe(tiny, [STAGES, f"training.duration={duration}"])
+    assert loaded.facts["training.steps"][0] == 8  # 3, and 5,000 tokens in batches of 1,024
+
+
+@pytest.mark.parametrize(
+    ("duration", "message"),
+    [
+        ("{steps: 9}", "9 steps are 9 steps, and the stages have 8 (8,192 tokens)"),
+        ("{tokens: 9000}", "9,000 tokens are 9 steps, and the stages have 8 (8,192 tokens)"),
+        ("{tokens_per_parameter: 20}", "the stages say how long the training is: 8,192 tokens"),
+    ],
+)
+def test_a_duration_that_contradicts_the_stages(
+    tiny: Path, problems: Callable[..., list[Problem]], duration: str, message: str
+) -> None:
+    (problem,) = problems(tiny, STAGES, f"training.duration={duration}")
+    assert (problem.rule, problem.path, problem.message) == ("stages_make_the_duration", "training.duration", message)

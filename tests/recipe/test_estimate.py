@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from pretraining.batching.supply import Supply
 from pretraining.corpus.config import CorpusSection
 from pretraining.corpus.sections.sources import TextSource
 from pretraining.recipe.estimate import available_tokens
@@ -18,30 +20,60 @@ def corpus(*paths: str) -> CorpusSection:
     return CorpusSection(sources=[TextSource(type="text", path=path) for path in paths], held_out=0.1)
 
 
+PLAN: dict[str, Any] = {
+    "left_out": {"c": 9},
+    "streams": [
+        {"source": "a", "sequence_length": 64, "row_length": 64, "samples": 10, "tokens": 600},
+        {"source": "b", "sequence_length": 64, "row_length": 64, "samples": 5, "tokens": 310},
+        {"source": "a", "sequence_length": 128, "row_length": 128, "samples": 5, "tokens": 600},
+    ],
+}
+
+
+def write_plan(run: Path, plan: object) -> Path:
+    (run / "batches").mkdir(exist_ok=True)
+    path = run / "batches" / "plan.json"
+    path.write_text(plan if isinstance(plan, str) else json.dumps(plan))
+    return path
+
+
 def test_at_most_a_token_a_byte(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"a" * 4000)
     (tmp_path / "b.txt.gz").write_bytes(b"b" * 1000)
-    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path / "run") == (4000, False)
-    assert available_tokens(corpus("a.txt", "b.txt.gz"), tmp_path, tmp_path / "run") is None
+    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path / "run") == Supply({"a": 4000}, False, 4000)
+    # Of a compressed file nothing is known, nor of the whole then.
+    assert available_tokens(corpus("a.txt", "b.txt.gz"), tmp_path, tmp_path / "run") == Supply({"a": 4000}, False, None)
 
 
 def test_the_plan_is_exact_until_a_source_is_newer(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"a" * 4000)
-    (tmp_path / "batches").mkdir()
-    (tmp_path / "batches" / "plan.json").write_text(json.dumps({"samples": 10, "sequence_length": 64}))
-    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path) == (640, True)
-    later = (tmp_path / "batches" / "plan.json").stat().st_mtime + 10
+    plan = write_plan(tmp_path, PLAN)
+    counted = available_tokens(corpus("a.txt"), tmp_path, tmp_path)
+    assert counted.tokens == {"a": 600, "b": 310, "c": 9} and counted.counted
+    assert counted.epoch_tokens == 15 * 64  # one pass, padding included
+    assert counted.fill == {("a", 64): 600 / 640, ("b", 64): 310 / 320, ("a", 128): 600 / 640}
+    later = plan.stat().st_mtime + 10
     os.utime(tmp_path / "a.txt", (later, later))
-    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path) == (4000, False)
+    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path) == Supply({"a": 4000}, False, 4000)
 
 
-@pytest.mark.parametrize("plan", ["", "{}", "[]", "null", '{"samples": null, "sequence_length": 2}'])
+def test_a_plan_without_a_mixture_counts_the_whole(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a" * 4000)
+    stream = {"source": None, "sequence_length": 512, "row_length": 568, "samples": 7, "tokens": 3900}
+    write_plan(tmp_path, {"left_out": {}, "streams": [stream]})
+    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path) == Supply({}, True, 7 * 512)
+
+
+@pytest.mark.parametrize(
+    "plan", ["", "{}", "[]", "null", '{"left_out": {}, "streams": []}', '{"left_out": {}, "streams": [{}]}']
+)
 def test_a_plan_that_is_none_is_passed_over(tmp_path: Path, plan: str) -> None:
     (tmp_path / "a.txt").write_bytes(b"a" * 400)
-    (tmp_path / "batches").mkdir()
-    (tmp_path / "batches" / "plan.json").write_text(plan)
-    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path) == (400, False)
+    write_plan(tmp_path, plan)
+    assert available_tokens(corpus("a.txt"), tmp_path, tmp_path) == Supply({"a": 400}, False, 400)
 
 
 def test_nothing_is_said_about_sources_that_are_missing(tmp_path: Path) -> None:
-    assert available_tokens(corpus("missing.txt"), tmp_path, tmp_path) is None
+    (tmp_path / "a.txt").write_bytes(b"a" * 400)
+    write_plan(tmp_path, PLAN)  # what it counted is perhaps not what would be read now
+    assert available_tokens(corpus("a.txt", "gone.txt"), tmp_path, tmp_path) == Supply({"a": 400}, False, None)

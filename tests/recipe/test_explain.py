@@ -17,12 +17,21 @@ def test_explain_shows_value_origin_and_help(tiny: Path) -> None:
     at = lines.index("batches.sequence_length = 32 # command line")
     assert lines[at + 1] == "Tokens of one sample."
     at = lines.index("training.duration.steps = 100 # tiny.yaml:12")
-    assert lines[at + 1] == "How long to train."
+    assert lines[at + 1] == "How long to train; the sum of `batches.stages` when left out."
     assert "evaluation.window = 32 # derived: batches.sequence_length" in lines
-    assert "training.samples_per_step = 32 # = training.batch_tokens / batches.sequence_length" in lines
+    assert "training.samples_per_step = 32 # = training.batch_tokens / a sample of 32" in lines
     assert "tokenizer: The tokenizer that is trained on the corpus." in lines
     keys = [line.split(" = ")[0] for line in lines if " = " in line]
     assert set(loaded.origins) <= set(keys)
+
+
+def test_explain_says_what_a_mixture_comes_to(tiny: Path) -> None:
+    text = explain(load_recipe(tiny, ["batches.mixture.weights={text: 4}"]))
+    lines = [" ".join(line.split()) for line in text.splitlines()]
+    assert "batches.mixture.shares.text = 1.0 # = weight / sum of the weights" in lines
+    assert "batches.tokens.text = 102_400 # = 1 of the tokens" in lines
+    assert any(line.startswith("batches.epochs.text = 25.6 # = tokens / 4,000 bytes of its files") for line in lines)
+    assert "note: batches.mixture.weights sum to 4, not 1: each is divided by that" in lines
 
 
 def test_diff_shows_only_what_differs(tiny: Path) -> None:
@@ -38,6 +47,16 @@ def test_diff_shows_only_what_differs(tiny: Path) -> None:
         "  - (not set)",
         "  + 4_096  # command line",
     ]
+
+
+def test_a_ramp_is_explained_compared_and_completed(tiny: Path) -> None:
+    ramp = load_recipe(tiny, ["training.batch_tokens={from: 512, to: 1024, over: {tokens: 9000}}"])
+    lines = [" ".join(line.split()) for line in explain(ramp).splitlines()]
+    at = lines.index("training.batch_tokens.from = 512 # command line")
+    assert lines[at + 1] == "Tokens of the first batch; every later one is a multiple of it."
+    assert "  + 512  # command line" in diff(load_recipe(tiny), ramp).splitlines()
+    properties = schema()["$defs"]["BatchRamp"]["properties"]
+    assert list(properties) == ["from", "to", "over"] and properties["from"]["description"].startswith("Tokens of")
 
 
 def test_diff_of_equal_recipes(tiny: Path) -> None:

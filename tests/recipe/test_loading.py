@@ -80,7 +80,7 @@ def test_all_problems_come_at_once_in_the_order_of_the_file(
 
 
 def test_the_resolved_recipe_is_a_recipe_with_the_same_values(tiny: Path, write: Write) -> None:
-    overrides = ["model.num_key_value_heads=null", "training.evaluate_every={steps: 5}", "tokenizer.pad_token='1e3'"]
+    overrides = ["model.num_key_value_heads=null", "training.evaluate_every={steps: 5}", "publishing.description='1e3'"]
     loaded = load_recipe(tiny, overrides)
     resolved = loaded.resolved()
     assert resolved["model"]["num_key_value_heads"] is None  # type: ignore[index]
@@ -92,6 +92,18 @@ def test_the_resolved_recipe_is_a_recipe_with_the_same_values(tiny: Path, write:
     assert again.to_yaml() == loaded.to_yaml()
 
 
+def test_a_ramp_is_written_with_the_words_of_the_recipe(tiny: Path, write: Write) -> None:
+    """``from`` is a word of Python, so the code has another; no file shows that."""
+    ramp = "training.batch_tokens={from: 512, to: 1024, over: {tokens: 9000}}"
+    loaded = load_recipe(tiny, [ramp, "training.batch_tokens.to=2048"])
+    assert loaded.resolved()["training"]["batch_tokens"] == {"from": 512, "to": 2048, "over": {"tokens": 9000}}  # type: ignore[index]
+    assert str(loaded.origins["training.batch_tokens.from"]) == "command line"
+    again = load_recipe(write("again.yaml", loaded.to_yaml()))
+    assert again.recipe == loaded.recipe and again.to_yaml() == loaded.to_yaml()
+    number = load_recipe(write("again.yaml", loaded.to_yaml()), ["training.batch_tokens=1024"])
+    assert number.recipe.training.batch_tokens == 1024
+
+
 def test_ranks_reach_the_rules(tiny: Path, problems: Callable[..., list[Problem]]) -> None:
     assert load_recipe(tiny, ranks=2).facts["training.micro_batches"][0] == 1
     (problem,) = problems(tiny, ranks=3)
@@ -100,7 +112,9 @@ def test_ranks_reach_the_rules(tiny: Path, problems: Callable[..., list[Problem]
 
 def test_an_exact_plan_makes_epochs_countable(tiny: Path) -> None:
     Path("runs/tiny/batches").mkdir(parents=True)
-    Path("runs/tiny/batches/plan.json").write_text('{"samples": 160, "sequence_length": 64}', encoding="utf-8")
+    stream = {"source": None, "sequence_length": 64, "row_length": 64, "samples": 160, "tokens": 10_000}
+    plan = {"left_out": {}, "streams": [stream]}
+    Path("runs/tiny/batches/plan.json").write_text(json.dumps(plan), encoding="utf-8")
     assert load_recipe(tiny, ["training.duration.epochs=2"]).facts["training.steps"][0] == 20
 
 

@@ -20,7 +20,7 @@ from pretraining.recipe.schema import (
     valid_keys,
 )
 from pretraining.recipe.tree import DEFAULT, KeyPath, Node, list_node, map_node
-from pretraining.section import help_texts
+from pretraining.section import fields, help_texts
 
 
 def source(**keys: object) -> Node:
@@ -52,7 +52,7 @@ def test_the_type_of_a_union_follows_its_tag() -> None:
 
 
 def test_choices_of_a_literal() -> None:
-    assert choices(type_at(("batches", "packing"), EMPTY)) == ["best_fit", "concatenate"]
+    assert choices(type_at(("batches", "packing"), EMPTY)) == ["best_fit", "concatenate", "none"]
 
 
 @pytest.mark.parametrize(
@@ -81,7 +81,7 @@ def test_did_you_mean() -> None:
 def keys_without_help(section: Any, path: str = "") -> list[str]:
     """Keys without a docstring, tags of unions apart."""
     missing = []
-    for name, field in section.model_fields.items():
+    for name, field in fields(section).items():
         if not help_texts(section).get(name) and not (name == "type" and field.is_required()):
             missing.append(f"{path}{name}")
         inner = [field.annotation, *getattr(field.annotation, "__args__", ())]

@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from pretraining.batching.checks import RULES as BATCHING
+from pretraining.batching.config import BatchesSection
+from pretraining.batching.timeline import Timeline
 from pretraining.corpus.checks import RULES as CORPUS
 from pretraining.errors import Problem
 from pretraining.evaluation.checks import RULES as EVALUATION
@@ -18,6 +20,7 @@ from pretraining.recipe.tree import Origin, key_path
 from pretraining.section import Finding, Rule
 from pretraining.tokenization.checks import RULES as TOKENIZATION
 from pretraining.training.checks import RULES as TRAINING
+from pretraining.training.config import TrainingSection
 
 
 def run_folder_of_another_recipe(name: str, recipe_path: Path, run_folder: Path) -> Iterator[Finding]:
@@ -32,6 +35,23 @@ def run_folder_of_another_recipe(name: str, recipe_path: Path, run_folder: Path)
             message=f"{run_folder} holds the run of another recipe, {written_by}",
             fix=f"choose another name than {name}, or delete that folder if its results are no longer wanted",
         )
+
+
+def stages_make_the_duration(
+    batches: BatchesSection, training: TrainingSection, timeline: Timeline
+) -> Iterator[Finding]:
+    """With stages, ``training.duration`` is left out, or says the same."""
+    given = training.duration
+    if not batches.stages or given is None:
+        return
+    if given.unit in ("tokens", "steps"):
+        steps = int(given.amount) if given.unit == "steps" else timeline.steps_for(int(given.amount))
+        if steps == timeline.steps:
+            return
+        message = f"{given} are {steps:,} steps, and the stages have {timeline.steps:,} ({timeline.tokens:,} tokens)"
+    else:
+        message = f"the stages say how long the training is: {timeline.tokens:,} tokens"
+    yield Finding("training.duration", message, "remove it, or change the duration of a stage")
 
 
 def _while_reading() -> Iterator[Finding]:
@@ -92,7 +112,13 @@ RECIPE = [
         "The run folder `runs/<name>` does not belong to another recipe that still exists.",
         "Two recipes with one name would take turns in overwriting each other's results.",
         run_folder_of_another_recipe,
-    )
+    ),
+    Rule(
+        "stages_make_the_duration",
+        "`training.duration` is left out where there are `batches.stages`, or comes to the same number of steps.",
+        "The run is the sum of its stages; of two lengths one would be wrong.",
+        stages_make_the_duration,
+    ),
 ]
 
 ROOMS: dict[str, list[Rule]] = {
@@ -115,8 +141,8 @@ def find(facts: Mapping[str, object]) -> Iterator[tuple[Rule, Finding]]:
 
     Args:
         facts: the arguments of rules by name: the valid sections, ``name``, ``base``, ``ranks``,
-            ``available_tokens``, ``run_folder``, ``recipe_path``. A rule that asks for anything that
-            is not here is passed over: its section is not valid, which has been said already.
+            ``available_tokens``, ``supply``, ``timeline``, ``run_folder``, ``recipe_path``. A rule that asks for
+            anything that is not here is passed over: its section is not valid, which has been said already.
     """
     for rule in (rule for rules in ROOMS.values() for rule in rules):
         wanted = inspect.signature(rule.check).parameters

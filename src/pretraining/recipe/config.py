@@ -9,6 +9,7 @@ from pretraining.corpus.config import CorpusSection
 from pretraining.evaluation.config import EvaluationSection
 from pretraining.modeling.config import ModelSection
 from pretraining.objectives.config import ObjectiveSection
+from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.publishing.config import PublishingSection
 from pretraining.section import Section
 from pretraining.tokenization.config import TokenizerSection
@@ -28,7 +29,7 @@ class Recipe(Section):
     """The tokenizer that is trained on the corpus."""
     batches: BatchesSection = BatchesSection()
     """How tokens become rows of samples."""
-    objective: ObjectiveSection = ObjectiveSection()
+    objective: ObjectiveSection = CausalLMSection()
     """What the model learns to predict."""
     model: ModelSection
     """The architecture and the keys of its transformers config."""

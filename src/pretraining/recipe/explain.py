@@ -30,6 +30,7 @@ def explain(loaded: LoadedRecipe) -> str:
     if loaded.facts:
         blocks.append("\nfrom these values follow:")
         blocks.extend(_line(name, value, f"= {formula}") for name, (value, formula) in loaded.facts.items())
+    blocks.extend(f"\nnote: {note}" for note in loaded.notes)
     return "\n".join([f"{shown(loaded.path)}: every value, and where it comes from", *blocks])
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pretraining.batching.supply import Supply
+from pretraining.batching.timeline import Timeline
 from pretraining.corpus.config import CorpusSection
 from pretraining.errors import Problem, RecipeError
 from pretraining.recipe.checks import as_problem, find
@@ -17,7 +19,7 @@ from pretraining.recipe.merging import apply_overrides, read_recipe
 from pretraining.recipe.tree import DEFAULT, KeyPath, Node, Origin, dotted, key_path
 from pretraining.recipe.validation import validate
 from pretraining.recipe.yaml_file import to_yaml
-from pretraining.section import Section
+from pretraining.section import Section, fields
 
 
 @dataclass(frozen=True)
@@ -32,8 +34,12 @@ class LoadedRecipe:
     """What the command line changed, as given."""
     origins: dict[str, Origin] = field(default_factory=dict)
     """Dotted key -> where its value came from, for every effective value."""
-    facts: dict[str, tuple[int, str]] = field(default_factory=dict)
+    facts: dict[str, tuple[float, str]] = field(default_factory=dict)
     """Figures that follow from the recipe and are no keys of it: dotted name -> value and formula."""
+    notes: tuple[str, ...] = ()
+    """What is right and worth being said."""
+    timeline: Timeline | None = None
+    """The steps of the run, where the recipe and what is counted so far tell them."""
 
     @property
     def base(self) -> Path:
@@ -70,15 +76,20 @@ def load_recipe(
     problems += [*more, *invalid]
     name = tree.items["name"].value if "name" in tree.items else None
     run_folder = runs / name if isinstance(name, str) and not any(p.path == "name" for p in problems) else None
-    tokens = _tokens(sections.get("corpus"), path.parent, run_folder)
-    derived = derive(sections, ranks=ranks, epoch_tokens=tokens[0] if tokens and tokens[1] else None)
-    launch = {"base": path.parent, "recipe_path": path, "ranks": ranks, "available_tokens": tokens}
-    named = {"name": name, "run_folder": run_folder} if run_folder is not None else {}
-    problems += _checked(tree, derived, {**launch, **named})
+    supply = _supply(sections.get("corpus"), path.parent, run_folder)
+    derived = derive(sections, ranks=ranks, supply=supply)
+    launch = {"base": path.parent, "recipe_path": path, "ranks": ranks, "available_tokens": None}
+    if supply is not None and supply.epoch_tokens is not None:
+        launch["available_tokens"] = supply.epoch_tokens, supply.counted
+    known = {"name": name, "run_folder": run_folder, "supply": supply, "timeline": derived.timeline}
+    known = {key: value for key, value in known.items() if value is not None and run_folder is not None}
+    problems += _checked(tree, derived, {**launch, **known})
     if recipe is None or problems:
         raise RecipeError(sorted(problems, key=_position))
     recipe = recipe.model_copy(update=derived.sections)
-    return LoadedRecipe(recipe, path, tuple(overrides), _origins(plain(recipe), tree, derived), derived.facts)
+    origins = _origins(plain(recipe), tree, derived)
+    notes = tuple(derived.notes)
+    return LoadedRecipe(recipe, path, tuple(overrides), origins, derived.facts, notes, derived.timeline)
 
 
 def _position(problem: Problem) -> tuple[bool, str, int]:
@@ -87,7 +98,7 @@ def _position(problem: Problem) -> tuple[bool, str, int]:
     return (False, found[1], int(found[2])) if found else (True, problem.where, 0)
 
 
-def _tokens(corpus: Section | None, base: Path, run_folder: Path | None) -> tuple[int, bool] | None:
+def _supply(corpus: Section | None, base: Path, run_folder: Path | None) -> Supply | None:
     if not isinstance(corpus, CorpusSection) or run_folder is None:
         return None
     return available_tokens(corpus, base, run_folder)
@@ -107,9 +118,9 @@ def plain(section: Section) -> dict[str, object]:
     for name, info in type(section).model_fields.items():
         value = getattr(section, name)
         if value is not None or (info.default is not None and not info.is_required()):
-            data[name] = _plain_value(value)
-    order = [name for name in type(section).model_fields if name in data]
-    return {name: data[name] for name in [*order, *(key for key in data if key not in order)]}
+            data[info.alias or name] = _plain_value(value)
+    order = [key for key in fields(type(section)) if key in data]
+    return {key: data[key] for key in [*order, *(key for key in data if key not in order)]}
 
 
 def _plain_value(value: object) -> object:

@@ -8,9 +8,11 @@ import typing
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Annotated, Any, Union, get_args, get_origin
 
+from pydantic import Tag
+
 from pretraining.recipe.config import Recipe
 from pretraining.recipe.tree import KeyPath, Node
-from pretraining.section import Duration, Section, help_texts
+from pretraining.section import Duration, Section, fields, help_texts
 
 
 def options(annotation: object) -> list[object]:
@@ -30,7 +32,8 @@ def sections_in(annotation: object) -> list[type[Section]]:
 def tag(section: type[Section]) -> str | None:
     """The ``type:`` by which a member of a union is chosen."""
     field = section.model_fields.get("type")
-    return str(get_args(field.annotation)[0]) if field is not None and field.is_required() else None
+    words = get_args(field.annotation) if field is not None else ()
+    return str(words[0]) if len(words) == 1 else None
 
 
 def choose(annotation: object, node: Node | None) -> type[Section] | None:
@@ -48,7 +51,7 @@ def child(annotation: object, key: str | int, node: Node | None) -> object:
         lists = [each for each in options(annotation) if get_origin(each) is list]
         return get_args(lists[0])[0] if lists else Any
     kind = choose(annotation, node)
-    return kind.model_fields[key].annotation if kind is not None and key in kind.model_fields else Any
+    return fields(kind)[key].annotation if kind is not None and key in fields(kind) else Any
 
 
 def type_at(path: KeyPath, tree: Node) -> object:
@@ -69,7 +72,7 @@ def is_duration(path: KeyPath, tree: Node) -> bool:
 def valid_keys(path: KeyPath, tree: Node) -> list[str]:
     """The keys that the map at ``path`` may have, as far as the schema says; none where it does not."""
     kind = choose(type_at(path, tree), tree.nearest(path)[0])
-    return list(kind.model_fields) if kind is not None else []
+    return list(fields(kind)) if kind is not None else []
 
 
 def description(path: KeyPath, tree: Node) -> str:
@@ -85,14 +88,22 @@ def plain_path(location: Sequence[str | int], tree: Node) -> KeyPath:
     annotation: object = tree.schema or Recipe
     node: Node | None = tree
     for part in location:
-        kinds = sections_in(annotation)
-        if len(kinds) > 1 and part in [tag(kind) for kind in kinds]:
-            annotation = next(kind for kind in kinds if tag(kind) == part)
+        member = next((each for name, each in _tagged(annotation) if name == part), None)
+        if member is not None:
+            annotation = member
             continue
         path.append(part)
         annotation = child(annotation, part, node)
         node = node.items.get(part) if node is not None else None
     return tuple(path)
+
+
+def _tagged(annotation: object) -> list[tuple[str | None, object]]:
+    """The members of a union with the tags by which pydantic tells them apart: a ``type:``, or a ``Tag``."""
+    kinds = sections_in(annotation)
+    members = get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else ()
+    marked = [(mark.tag, each) for each in members for mark in getattr(each, "__metadata__", ()) if type(mark) is Tag]
+    return [*marked, *((tag(kind), kind) for kind in kinds if len(kinds) > 1)]
 
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from pretraining.errors import Problem, RecipeError
 from pretraining.recipe.config import SECTIONS, Recipe
-from pretraining.recipe.schema import choices, description, did_you_mean, plain_path, type_at, valid_keys
+from pretraining.recipe.schema import choices, choose, description, did_you_mean, plain_path, type_at, valid_keys
 from pretraining.recipe.tree import KeyPath, Node, dotted
 from pretraining.recipe.yaml_file import read_yaml
 from pretraining.section import Section
@@ -33,10 +33,15 @@ def validate(tree: Node) -> tuple[Recipe | None, dict[str, Section], list[Proble
     sections = {}
     for name in SECTIONS:
         field = Recipe.model_fields[name]
-        kind: type[Section] = field.annotation  # type: ignore[assignment]
+        if name not in tree.items:
+            sections[name] = field.get_default()
+            continue
+        kind = choose(field.annotation, tree.items[name])
+        if kind is None:  # its `type` is wrong, which is among the problems
+            continue
+        given = data.get(name) if isinstance(data, dict) else None
         try:
-            given = data.get(name) if isinstance(data, dict) else None
-            sections[name] = kind.model_validate(given) if name in tree.items else field.get_default()
+            sections[name] = kind.model_validate(given)
         except ValidationError as error:
             if name == "corpus":  # whether its sources exist has nothing to do with a wrong key elsewhere in it
                 sections[name] = _without_mistakes(kind, given, error, tree)

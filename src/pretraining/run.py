@@ -1,0 +1,93 @@
+"""A run: a recipe and the folder that it fills, and what the stages ask about the two."""
+
+from __future__ import annotations
+
+import functools
+import json
+import shlex
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pretraining.manifests import code_digest, digest, folder_digest
+
+if TYPE_CHECKING:
+    from pretraining.recipe.loading import LoadedRecipe
+
+WITHOUT_EFFECT = (
+    "corpus.executor.workers",
+    "tokenizer.compare",
+    "batches.max_epochs",
+    "batches.mixture.max_epochs",
+    "training.loader_workers",
+    "training.log_every",
+    "training.checkpoints",
+    "training.trackers",
+)
+"""Keys that may change without anything having to run again."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A recipe and the folder that it fills."""
+
+    loaded: LoadedRecipe
+    folder: Path
+    progress: bool = True
+    accelerate_config: str | None = None
+    lock: int | None = None
+    debug: bool = False
+    allow_different_data: bool = False
+
+    def warn(self, text: str) -> None:
+        """A line on stderr that is not an error."""
+        print(f"warning: {text}", file=sys.stderr, flush=True)
+
+    @property
+    def arguments(self) -> str:
+        """Recipe and overrides as they were typed, for messages that name a command."""
+        return shlex.join([str(self.loaded.path), *self.loaded.overrides])
+
+    def section(self, *keys: str) -> dict[str, Any]:
+        """Resolved values under dotted keys, as plain data, without the keys that change nothing in the output."""
+        resolved = json.loads(json.dumps(self.loaded.resolved()))
+        for key in WITHOUT_EFFECT:
+            *parents, last = key.split(".")
+            value = resolved
+            for part in parents:
+                value = value.get(part, {})
+            value.pop(last, None)
+        return {key: functools.reduce(lambda value, part: value[part], key.split("."), resolved) for key in keys}
+
+    def corpus_inputs(self) -> str:
+        """Digest of the source files, the files that steps name, and the room's code."""
+        from pretraining.corpus.inputs import input_state
+
+        return digest([input_state(self.loaded.recipe.corpus, self.loaded.base), code_digest(("corpus",))])
+
+    def tokenizer_inputs(self) -> str:
+        """Digest of the tokens that the stages' objectives need, and of the folder with the pretrained tokenizer."""
+        name = self.loaded.recipe.tokenizer.name_or_path
+        folder = folder_digest(self.loaded.base / name) if name and (self.loaded.base / name).is_dir() else None
+        return digest([self.objective_tokens(), folder])
+
+    def objective_tokens(self) -> tuple[list[str], list[str]]:
+        """(special tokens, token roles) that the objective needs with the options of any stage, each once."""
+        from pretraining.objectives.config import with_options
+
+        recipe = self.loaded.recipe
+        stages = [with_options(recipe.objective, stage.objective) for stage in recipe.batches.stages]
+        stages = stages or [recipe.objective]
+        tokens = dict.fromkeys(token for objective in stages for token in objective.special_tokens())
+        return list(tokens), list(dict.fromkeys(role for objective in stages for role in objective.token_roles()))
+
+    @property
+    def corpus_work(self) -> Path:
+        """Where a build of the corpus that was stopped goes on, and measurements are kept."""
+        return self.folder / "corpus.work"
+
+    @property
+    def tokens_work(self) -> Path:
+        """Where an encoding that was stopped goes on."""
+        return self.folder / "tokens.work"

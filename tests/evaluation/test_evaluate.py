@@ -74,7 +74,7 @@ def test_results_are_valid_json_where_a_figure_is_infinite(
         ("bert", {"type": "sentence_pair"}, [*LOSS, "pair_loss", "pair_accuracy", "pseudo_perplexity"]),
         ("t5", {"type": "span_corruption"}, [*LOSS, "bits_per_byte"]),
         ("xlnet", {"type": "permutation_lm"}, LOSS),
-        ("electra", {"type": "replaced_token_detection"}, ["loss", "detection_accuracy"]),
+        ("electra", {"type": "replaced_token_detection"}, ["detection_accuracy", "loss"]),
         ("bert", {"type": "contrastive"}, ["loss"]),
     ],
 )

@@ -104,7 +104,7 @@ def test_a_model_that_is_no_causal_one(run: Path, tmp_path: Path, files: Any) ->
     files.make_other(run)
     text = card(run, tmp_path)
     assert front_matter(text)["pipeline_tag"] == "fill-mask"
-    assert "A bert masked language model with" in text and "objective: masked_lm" in text
+    assert "A masked language model (bert) with" in text and "objective: masked_lm" in text
     assert "model = AutoModelForMaskedLM.from_pretrained(folder)" in text
     assert "| pair accuracy | 0.8125 | share of the &lt;i>pairs&lt;/i> \\| told right |" in text
     assert "Held-out text with one token masked" in text and "peace [MASK] prosperity → 'and' 0.97" in text

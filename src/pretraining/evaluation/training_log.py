@@ -16,15 +16,18 @@ LEFT_OUT = {
 
 MEANINGS = {
     "replaced_token_detection": {
-        "loss": ("loss", "weighted sum of the losses of generator and discriminator, as trained"),
-        "generator": ("generator_loss", "nats per masked token, of the generator as it is trained"),
-        "discriminator": ("discriminator_loss", "nats per token"),
-        "detection_accuracy": ("detection_accuracy", "share of the tokens that are told right, replaced or original"),
         "replaced_found": ("replaced_found", "share of the replaced tokens that are found"),
+        "detection_accuracy": (
+            "detection_accuracy",
+            "share of all tokens that are told right; most are original, so a model that finds nothing is near it too",
+        ),
+        "discriminator": ("discriminator_loss", "nats per token"),
+        "generator": ("generator_loss", "nats per masked token, of the generator as it is trained"),
+        "loss": ("loss", "weighted sum of the two losses, as trained"),
     },
     "contrastive": {
-        "loss": ("loss", "nats per text, with the texts of a micro-batch as the pool"),
         "retrieval_accuracy": ("retrieval_accuracy", "share of the texts whose other view is nearest in a micro-batch"),
+        "loss": ("loss", "nats per text, with the texts of a micro-batch as the pool"),
     },
     "masked_lm": {
         "span_boundary": ("span_boundary_loss", "nats per token of a span, from the two tokens around the span"),
@@ -40,7 +43,7 @@ def logged_figures(trained: Trained) -> tuple[list[Figure], str]:
     lines = [json.loads(line) for line in trained.metrics.read_text("utf-8").splitlines()]
     measured = [line for line in lines if "held_out_loss" in line]
     if not measured:
-        return [], f"{missing}, and nothing was measured in training because training.evaluate_every was not set"
+        return [], f"{missing}, and nothing was measured in training: training.evaluate_every was not set while it ran"
     last = measured[-1]
     figures = [
         figure(name, last[f"held_out_{key}"], about)

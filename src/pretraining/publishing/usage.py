@@ -43,7 +43,7 @@ PERMUTATION = Usage(
 ENCODER_DECODER = Usage(
     "AutoModelForSeq2SeqLM",
     None,  # text2text-generation is gone from the hub and from transformers 5
-    "encoder-decoder",
+    "sequence-to-sequence model",
     f"It reads a text and writes what its objective took away from it. {_TUNING}",
 )
 MASKED = Usage(

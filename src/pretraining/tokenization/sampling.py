@@ -87,7 +87,7 @@ class TrainingSample:
             read = [
                 number for number, (name, identifier) in enumerate(rows) if _is_read(self.sources[name], identifier)
             ]
-            for number, text in zip(read, valid_texts(batch.take(read), self.corpus), strict=True):
+            for number, text in zip(read, valid_texts(batch.take(np.array(read, np.int64)), self.corpus), strict=True):
                 source = self.sources[rows[number][0]]
                 for part in _readings(source, rows[number][1], text):
                     kept = without_long_runs(part)

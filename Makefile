@@ -15,7 +15,7 @@ check: $(VENV)/.installed
 	for recipe in recipes/[!_]*/*.yaml; do \
 	  if grep -q 'path: data/' $$recipe && [ ! -d $$(dirname $$recipe)/data ]; then \
 	    echo "$$recipe: not checked, its data/ is not there (see $$(dirname $$recipe)/README.md)"; \
-	  else $(BIN)/pretrain check $$recipe || exit; fi; done
+	  else HF_HUB_OFFLINE=1 $(BIN)/pretrain check $$recipe || exit; fi; done
 
 style: $(VENV)/.installed-dev
 	$(BIN)/ruff check src tests

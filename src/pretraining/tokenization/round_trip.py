@@ -90,8 +90,9 @@ def byte_strings(tokenizer: Any) -> ByteStrings | None:
     """The byte strings of a tokenizer; None where decoding is something else (WordPiece)."""
     import pyarrow as pa
 
-    decoder = json.loads(tokenizer.backend_tokenizer.to_str())["decoder"]
-    steps = decoder.get("decoders", [decoder]) if decoder else []
+    decoder = tokenizer.backend_tokenizer.decoder
+    state = {} if decoder is None else json.loads(decoder.__getstate__())
+    steps = state.get("decoders", [state] if state else [])
     kinds = [step["type"] for step in steps]
     blank = steps[0].get("replacement", "\u2581") if steps else ""
     strip = [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]

@@ -54,7 +54,7 @@ class ShardWriter:
         self._temporary = self._path.with_suffix(".tmp")
         self._schema = store_features(encoder).arrow_schema
         self._writer = pa.ipc.new_stream(str(self._temporary), self._schema)
-        self._pending: list[tuple[Any, Encoded]] = []
+        self._pending: list[tuple[pa.Array, pa.Array, Encoded]] = []
         self._tokens = 0
         self._documents = self._bytes = 0
         before = [each for each in written if each.split == shard.split]
@@ -73,7 +73,7 @@ class ShardWriter:
             self._chain = digest.digest()
         if self._tokens + len(encoded.values) > RECORD_BATCH_TOKENS:
             self._flush()
-        self._pending.append((batch, encoded))
+        self._pending.append((batch.column("source"), batch.column("id"), encoded))  # without the texts
         self._tokens += len(encoded.values)
         self._documents += batch.num_rows
         self._bytes += encoded.values.nbytes
@@ -83,12 +83,12 @@ class ShardWriter:
 
         if not self._pending:
             return
-        values = np.concatenate([encoded.values for _, encoded in self._pending])
-        sizes = np.concatenate([np.diff(encoded.offsets) for _, encoded in self._pending])
+        values = np.concatenate([encoded.values for _, _, encoded in self._pending])
+        sizes = np.concatenate([np.diff(encoded.offsets) for _, _, encoded in self._pending])
         offsets = np.zeros(len(sizes) + 1, np.int32)
         np.cumsum(sizes, out=offsets[1:])
         lists = pa.ListArray.from_arrays(pa.array(offsets), pa.array(values), type=self._schema.field("input_ids").type)
-        names = [pa.concat_arrays([batch.column(key) for batch, _ in self._pending]) for key in ("source", "id")]
+        names = [pa.concat_arrays([each[column] for each in self._pending]) for column in (0, 1)]
         self._writer.write_batch(pa.record_batch([lists, *names], schema=self._schema))
         self._pending, self._tokens = [], 0
 

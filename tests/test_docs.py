@@ -10,14 +10,19 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import yaml
 from typer.testing import CliRunner
 
 from pretraining import cli
+from pretraining.batching.config import BatchesSection
+from pretraining.objectives.config import MultiTaskSection, SingleObjective, TaskSection
+from pretraining.objectives.sections.spans import DenoiserSection
 from pretraining.recipe.loading import load_recipe
 from pretraining.recipe.rules import render_rules
+from pretraining.tokenization.config import TokenizerSection
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -138,9 +143,39 @@ def test_the_page_of_rules_is_up_to_date() -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_recipes_are_valid_and_their_family_has_a_page(path: Path, tmp_path: Path) -> None:
-    load_recipe(with_data(path, tmp_path), ASSETS_ASIDE.get(str(path.relative_to(ROOT)), ()))
+    loaded = load_recipe(with_data(path, tmp_path), ASSETS_ASIDE.get(str(path.relative_to(ROOT)), ()))
     assert path.name in (path.parent / "README.md").read_text("utf-8")
     assert path.read_text("utf-8").startswith("# ")
+    family = path.parent.name
+    (row,) = re.findall(rf"^\| \[{family}\]\(.*$", (ROOT / "recipes" / "README.md").read_text("utf-8"), re.M)
+    for cell in (
+        f"`{loaded.recipe.objective.type}`",
+        f"`{loaded.recipe.model.architecture}`",
+        f"]({family}/{path.name})",
+    ):
+        assert cell in row, f"recipes/README.md, the row of {family}: no {cell}"
+
+
+def test_the_reference_of_recipes_has_every_key() -> None:
+    page = (ROOT / "recipes" / "README.md").read_text("utf-8")
+    single, _ = get_args(SingleObjective)
+    for section in (
+        *get_args(single),
+        DenoiserSection,
+        TaskSection,
+        MultiTaskSection,
+        TokenizerSection,
+        BatchesSection,
+    ):
+        for key in section.model_fields:
+            assert re.search(rf"[`{{ ]{key}[`:]", page), f"recipes/README.md says nothing of {key} ({section.__name__})"
+
+
+def test_every_benchmark_has_a_row() -> None:
+    folder = ROOT / "tests" / "benchmarks"
+    rows = re.findall(r"^\| \[([^\]]+)\]\(\1\) \|", (folder / "README.md").read_text("utf-8"), re.M)
+    scripts = {path.name for path in folder.glob("*.py") if "__main__" in path.read_text("utf-8")}
+    assert scripts == set(rows) and len(rows) == len(set(rows))
 
 
 def test_every_accelerate_config_is_explained_and_has_its_reason() -> None:

@@ -13,7 +13,7 @@ import pretraining
 
 SOURCE = Path(pretraining.__file__).parent
 ROOMS = ["corpus", "tokenization", "batching", "objectives", "modeling", "evaluation", "training", "publishing"]
-FREE = {"section", "errors", "formats", "templating"}
+FREE = {"section", "errors", "files", "formats", "templating"}
 
 
 def imported(path: Path) -> set[tuple[str, str]]:

@@ -1,5 +1,11 @@
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -7,7 +13,7 @@ from typing import Any
 import pytest
 
 from pretraining import launch
-from pretraining.errors import UserError
+from pretraining.errors import Interrupted, PretrainingError, TrainingError, UserError
 
 
 def fake_run(config: str | None = "cpu") -> Any:
@@ -62,3 +68,61 @@ def test_the_status_of_the_main_process_is_reported(tmp_path: Path, monkeypatch:
     monkeypatch.setenv("RANK", "0")
     launch.report_status(143)
     assert path.read_text() == "143"
+
+
+def launched(monkeypatch: pytest.MonkeyPatch, ready: Path, script: str, sent: int | None = None) -> None:
+    """Train with a shell script for a launcher; a signal comes as soon as it has made the file ``ready``.
+
+    The script is one process: the launcher's children, if any, get the signal instead of it.
+    """
+    real = launch.forwarded_signals
+
+    @contextlib.contextmanager
+    def with_a_signal(launcher: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+        with real(launcher) as forwarded:
+            while not ready.exists() and launcher.poll() is None:
+                time.sleep(0.005)
+            if sent is not None:
+                os.kill(os.getpid(), sent)
+            yield forwarded
+
+    monkeypatch.setattr(launch, "forwarded_signals", with_a_signal)
+    monkeypatch.setattr(launch, "launch_command", lambda run: ["sh", "-c", script.replace("READY", str(ready))])
+    monkeypatch.setattr(launch, "cpu_threads", lambda run: {})
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background would ignore it
+    try:
+        launch.launch_training(fake_run())
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.parametrize("sent", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_before_the_training_listens_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sent: int
+) -> None:
+    with pytest.raises(Interrupted, match=r"^training stopped; the same command goes on") as raised:
+        launched(monkeypatch, tmp_path / "ready", ": > READY; exec sleep 60", sent)
+    assert raised.value.exit_status == 128 + sent
+
+
+@pytest.mark.parametrize(
+    ("script", "sent", "error"),
+    [
+        (": > READY; exit 1", None, TrainingError),
+        ("kill -TERM $$", None, TrainingError),  # a signal that did not come through this process
+        ('echo 1 > "$PRETRAINING_STATUS_FILE"; : > READY; exec sleep 60', signal.SIGTERM, TrainingError),
+        ('echo 2 > "$PRETRAINING_STATUS_FILE"; : > READY; exec sleep 60', signal.SIGTERM, UserError),
+    ],
+)
+def test_what_the_training_reports_counts_whatever_came(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sent: int | None, error: type[PretrainingError]
+) -> None:
+    with pytest.raises(error, match="see the message above"):
+        launched(monkeypatch, tmp_path / "ready", script, sent)
+
+
+def test_a_training_that_ends_well_although_a_signal_came_is_done(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    script = 'echo 0 > "$PRETRAINING_STATUS_FILE"; trap "" TERM; : > READY; exec sleep 0.01'
+    launched(monkeypatch, tmp_path / "ready", script, signal.SIGTERM)

@@ -83,8 +83,9 @@ def launch_training(run: Run) -> None:
     training processes; the launcher would print a traceback. If this process is killed, the kernel tells them.
 
     Raises:
-        Interrupted: a signal stopped the training, which saved a checkpoint first.
-        TrainingError: it failed; its own message is on stderr already.
+        Interrupted: a signal stopped the training, which saved a checkpoint first, or ended it before it had begun.
+        UserError: it did not start; its own message is on stderr already.
+        TrainingError: it failed, as above.
     """
     with tempfile.TemporaryDirectory() as folder:
         status_file = Path(folder) / "status"
@@ -96,9 +97,12 @@ def launch_training(run: Run) -> None:
             pass_fds=() if run.lock is None else (run.lock,),  # whoever trains keeps the run folder locked
             preexec_fn=die_with_parent,  # noqa: PLW1509  # this process has no threads of its own yet
         )
-        with forwarded_signals(launcher):
+        with forwarded_signals(launcher) as forwarded:
             code = launcher.wait()
-        status = int(status_file.read_text()) if status_file.exists() else code
+        if status_file.exists():
+            status = int(status_file.read_text())
+        else:  # a signal before the training listens ends it on the spot, and nothing is reported
+            status = 128 + forwarded[0] if code and forwarded else code
     if status > 128:
         raise Interrupted("training stopped; the same command goes on from its last checkpoint", status - 128)
     if status == 2:
@@ -108,11 +112,14 @@ def launch_training(run: Run) -> None:
 
 
 @contextlib.contextmanager
-def forwarded_signals(launcher: subprocess.Popen[bytes]) -> Iterator[None]:
-    """Pass SIGINT and SIGTERM on to the direct children of the launcher: the training processes."""
+def forwarded_signals(launcher: subprocess.Popen[bytes]) -> Iterator[list[int]]:
+    """Pass SIGINT and SIGTERM on to the direct children of the launcher, the training processes; yields which came."""
     import psutil
 
+    forwarded: list[int] = []
+
     def forward(number: int, frame: Any) -> None:
+        forwarded.append(number)
         with contextlib.suppress(psutil.Error):
             children = psutil.Process(launcher.pid).children()
             for process in children or [psutil.Process(launcher.pid)]:
@@ -120,7 +127,7 @@ def forwarded_signals(launcher: subprocess.Popen[bytes]) -> Iterator[None]:
 
     before = {number: signal.signal(number, forward) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        yield
+        yield forwarded
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

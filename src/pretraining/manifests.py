@@ -17,6 +17,7 @@ from typing import Any
 
 from pretraining import __version__
 from pretraining.errors import RunFolderError
+from pretraining.files import file_sha256, flush
 
 MANIFEST = "manifest.json"
 _PACKAGES = ("torch", "transformers", "accelerate", "datasets", "tokenizers", "datatrove", "numpy")
@@ -39,21 +40,13 @@ def code_digest(rooms: tuple[str, ...]) -> str:
         for path in (package / room).rglob(pattern)
         if "checks" not in (path.stem, path.parent.name)
     )
-    return digest([[path.relative_to(package).as_posix(), _sha256(path)] for path in files])
+    return digest([[path.relative_to(package).as_posix(), file_sha256(path)] for path in files])
 
 
 def folder_digest(folder: Path) -> str:
     """Digest of the names and contents of all files in a folder, its manifest excepted."""
     files = sorted(path for path in folder.rglob("*") if path.is_file() and path.name != MANIFEST)
-    return digest([[path.relative_to(folder).as_posix(), _sha256(path)] for path in files])
-
-
-def _sha256(path: Path) -> str:
-    digest_ = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 20):
-            digest_.update(block)
-    return digest_.hexdigest()
+    return digest([[path.relative_to(folder).as_posix(), file_sha256(path)] for path in files])
 
 
 def versions() -> dict[str, str]:
@@ -129,15 +122,6 @@ def new_folder(final: Path) -> Iterator[Path]:
     os.replace(temporary, final)
     flush(final.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def flush(path: Path) -> None:
-    """Make sure that a file or folder is on the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """Tokens per second of every collator in one process, beside a reference in the same run.
 
-    python tests/benchmarks/objectives.py [part of a name ...]
+    python tests/benchmarks/objectives.py            # all cases
+    python tests/benchmarks/objectives.py span GLM   # those with one of these in their name
 
 Batches of 64 x 512 raw tokens. The reference is transformers' collator where there is one, else a plain transcription
 of the published algorithm, row by row. Ours and the reference take turns; the median of each is told.
@@ -8,9 +9,9 @@ of the published algorithm, row by row. Ours and the reference take turns; the m
 
 from __future__ import annotations
 
+import argparse
 import importlib
 import statistics
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -53,4 +54,6 @@ def main(wanted: list[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("parts", nargs="*", help="parts of the names of cases")
+    main(parser.parse_args().parts)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pretraining.corpus import assets
-from pretraining.corpus.assets import ASSETS, VARIABLE, Asset, MissingAsset, file_sha256, find_asset
+from pretraining.corpus.assets import ASSETS, VARIABLE, Asset, MissingAsset, find_asset
 from pretraining.errors import DataError
 
 CONTENT = b"a small model"
@@ -107,11 +107,6 @@ def test_a_path_that_is_not_there(asset: Asset, tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no file") as caught:
         find_asset("elsewhere/tiny.model", tmp_path)
     assert asset.sha256 in str(caught.value)
-
-
-def test_hash_of_a_file_larger_than_one_piece(tmp_path: Path) -> None:
-    data = bytes(range(256)) * 5_000
-    assert file_sha256(put(tmp_path / "large", data)) == hashlib.sha256(data).hexdigest()
 
 
 def test_the_registry_is_complete() -> None:

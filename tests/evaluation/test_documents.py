@@ -22,6 +22,13 @@ def test_without_bos_eos_is_the_context(speeches: list[str], helpers: Any) -> No
     assert document.ids[0] == tokenizer.eos_token_id
 
 
+@pytest.mark.parametrize("special", [{"cls_token": "[CLS]", "sep_token": "[SEP]"}, {"sep_token": "[SEP]"}])
+def test_a_tokenizer_as_berts_has_its_own_context(speeches: list[str], helpers: Any, special: dict[str, str]) -> None:
+    tokenizer = helpers.train_tokenizer(speeches, special)
+    (document,) = encode(tokenizer, ["Peace"])
+    assert tokenizer.convert_ids_to_tokens(int(document.ids[0])) == next(iter(special.values()))
+
+
 def test_without_both_the_first_token_is_not_scored_and_not_counted(speeches: list[str], helpers: Any) -> None:
     tokenizer = helpers.train_tokenizer(speeches, {})
     text = "the war and the peace"

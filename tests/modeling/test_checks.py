@@ -14,6 +14,7 @@ from pretraining.objectives.config import MaskedLMSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.objectives.sections.contrastive import ContrastiveSection
+from pretraining.objectives.sections.pairs import SentencePairSection
 from pretraining.objectives.sections.spans import SpanCorruptionSection
 from pretraining.section import Finding
 from pretraining.tokenization.config import TokenizerSection
@@ -216,3 +217,8 @@ def test_packing_can_isolate() -> None:
     assert found.path == "batches.packing" and "cannot keep documents apart" in found.message
     (found,) = findings("packing_can_isolate", "bert", objective=ContrastiveSection())
     assert "contrastive compares texts" in found.message
+    (found,) = findings("packing_can_isolate", "bert", objective=SentencePairSection())
+    assert found.message == (
+        "sentence_pair makes one pair of a row, out of one of its documents: the text of the others would not be read"
+    )
+    assert found.fix == "set batches.packing: none (one document a row)"

@@ -1,4 +1,7 @@
-"""Every collator in ``transformers.Trainer``, with accumulation: the losses are those of our own step."""
+"""Every collator in ``transformers.Trainer``, with accumulation: the losses are those of our own step.
+
+Three steps each; ``pytest -m slow -rP tests/objectives/test_trainer.py`` takes twenty, and says the largest difference.
+"""
 
 from __future__ import annotations
 
@@ -189,6 +192,12 @@ def as_documented(module: PretrainingModel, steps: list[list[dict[str, torch.Ten
     return losses
 
 
+def tell_difference(found: list[float], ours: list[float]) -> None:
+    """For ``-rP``."""
+    largest = max(abs(a - b) for a, b in zip(found, ours, strict=True))
+    print(f"{len(ours)} steps, loss {ours[0]:.4f} to {ours[-1]:.4f}, largest difference {largest:.1e}")
+
+
 def compare(
     make: Any, one_process: Any, case: tuple[str, dict[str, Any]], folder: Path, *, steps: int = 3, even: bool
 ) -> None:
@@ -197,7 +206,8 @@ def compare(
     found, _ = in_trainer(build(), collator, data, folder)
     setup = one_process(build())
     ours = in_our_loop(setup, steps_of(collator, data))
-    assert len(set(ours)) == steps
+    tell_difference(found, ours)
+    assert len(found) == len(set(ours)) == steps
     assert len(setup.optimizers[0].state) == len([*setup.module.parameters()])  # DDP waits for every gradient
     assert found == pytest.approx(ours, rel=1e-6, abs=1e-5)
 
@@ -228,28 +238,44 @@ def test_more_terms_are_weighted_means_of_uneven_ones(make: Any, one_process: An
     assert found == pytest.approx(as_documented(build(), steps_of(collator, data)), rel=1e-6, abs=1e-5)
 
 
-def test_contrastive_has_the_micro_batch_as_its_pool(make: Any, one_process: Any, tmp_path: Path) -> None:
-    """One micro-batch of the trainer is what our loop makes of two."""
+@pytest.fixture(scope="session")
+def with_views(make: Any) -> Any:
+    """(a function for an encoder whose second view of a text differs, always in the same way, and the collator)."""
     build, collator = make("bert", {"type": "contrastive"})
 
     def change(_: Any, __: Any, out: torch.Tensor) -> torch.Tensor:
         return out + 0.3 * (torch.arange(len(out)) % 2)[:, None, None] * out.roll(1, -1)
 
-    def with_views() -> PretrainingModel:
+    def prepare() -> PretrainingModel:
         module = build()
         module.model.embeddings.register_forward_hook(change)  # dropout is off, so that both draw the same
         return module
 
-    data, size = samples(collator, 3 * ROWS * ACCUMULATION, even=False), ROWS * ACCUMULATION
-    ours = in_our_loop(one_process(with_views()), steps_of(collator, data))
-    sizes = {"per_device_train_batch_size": size, "gradient_accumulation_steps": 1}
-    found, _ = in_trainer(with_views(), collator, data, tmp_path, **sizes)
+    return prepare, collator
+
+
+def compare_pools(with_views: Any, one_process: Any, folder: Path, *, steps: int) -> list[float]:
+    """One micro-batch of the trainer is what our loop makes of two; its losses."""
+    build, collator = with_views
+    data = samples(collator, steps * ROWS * ACCUMULATION, even=False)
+    ours = in_our_loop(one_process(build()), steps_of(collator, data))
+    sizes = {"per_device_train_batch_size": ROWS * ACCUMULATION, "gradient_accumulation_steps": 1}
+    found, _ = in_trainer(build(), collator, data, folder, **sizes)
+    tell_difference(found, ours)
+    assert len(found) == len(set(ours)) == steps
     assert found == pytest.approx(ours, rel=1e-6, abs=1e-5)
-    pools, _ = in_trainer(with_views(), collator, data[:size], tmp_path)
-    (first,) = steps_of(collator, data[:size])
-    module = with_views()
+    return found
+
+
+def test_contrastive_has_the_micro_batch_as_its_pool(with_views: Any, one_process: Any, tmp_path: Path) -> None:
+    found = compare_pools(with_views, one_process, tmp_path, steps=3)
+    build, collator = with_views
+    data = samples(collator, 3 * ROWS * ACCUMULATION, even=False)[: ROWS * ACCUMULATION]
+    pools, _ = in_trainer(build(), collator, data, tmp_path)
+    (first,) = steps_of(collator, data)
+    module = build()
     assert pools == pytest.approx(
-        [sum(float(module(**batch)["loss"].detach()) for batch in first) / size], rel=1e-6, abs=1e-5
+        [sum(float(module(**batch)["loss"].detach()) for batch in first) / len(data)], rel=1e-6, abs=1e-5
     )
     assert pools[0] < 0.9 * found[0]
 
@@ -268,3 +294,8 @@ def test_the_trainer_saves_and_resumes_tied_weights(make: Any, tmp_path: Path) -
 @pytest.mark.parametrize("case", ONE_TERM + MORE_TERMS, ids=name)
 def test_every_objective_for_twenty_steps(make: Any, one_process: Any, case: Any, tmp_path: Path) -> None:
     compare(make, one_process, case, tmp_path, steps=20, even=case in MORE_TERMS)
+
+
+@pytest.mark.slow
+def test_contrastive_for_twenty_steps(with_views: Any, one_process: Any, tmp_path: Path) -> None:
+    compare_pools(with_views, one_process, tmp_path, steps=20)

@@ -11,7 +11,9 @@ import pytest
 
 from pretraining.batching.supply import Supply
 from pretraining.corpus.config import CorpusSection
+from pretraining.corpus.reading.source_file import SourceFile
 from pretraining.corpus.sections.sources import TextSource
+from pretraining.recipe import estimate
 from pretraining.recipe.estimate import available_tokens
 
 
@@ -77,3 +79,43 @@ def test_nothing_is_said_about_sources_that_are_missing(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_bytes(b"a" * 400)
     write_plan(tmp_path, PLAN)  # what it counted is perhaps not what would be read now
     assert available_tokens(corpus("a.txt", "gone.txt"), tmp_path, tmp_path) == Supply({"a": 400}, False, None)
+
+
+@pytest.mark.parametrize(
+    "far",
+    [
+        {"type": "huggingface", "path": "nobody/nothing"},
+        {"type": "jsonl", "path": "https://example.invalid/a.jsonl"},
+        {"type": "parquet", "path": "s3://bucket/part-*.parquet"},
+    ],
+)
+def test_what_is_behind_a_network_is_not_asked_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, far: dict[str, str]
+) -> None:
+    (tmp_path / "a.txt").write_bytes(b"a" * 400)
+    write_plan(tmp_path, PLAN)  # no plan can tell whether that text is still the same
+    asked, real = [], estimate.source_files
+
+    def files(source: Any, base: Path) -> Any:
+        asked.append(source.type)
+        return real(source, base)
+
+    monkeypatch.setattr(estimate, "source_files", files)
+    section = CorpusSection.model_validate({"sources": [{"type": "text", "path": "a.txt"}, far]})
+    assert available_tokens(section, tmp_path, tmp_path) == Supply({"a": 400}, False, None)
+    assert asked == ["text"]
+
+
+def test_a_folder_with_a_dataset_needs_no_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "saved").mkdir()
+    (tmp_path / "saved" / "a.jsonl").write_bytes(b"a" * 70)
+    near = [{"type": "huggingface", "path": "saved"}, {"type": "text", "path": "memory://none.txt"}]
+    asked = []
+
+    def files(source: Any, base: Path) -> list[SourceFile]:
+        asked.append(source.path)
+        return [SourceFile("x", str(tmp_path / "saved" / "a.jsonl"), "a.jsonl", 70)]
+
+    monkeypatch.setattr(estimate, "source_files", files)
+    supply = available_tokens(CorpusSection.model_validate({"sources": near}), tmp_path, tmp_path)
+    assert asked == ["saved", "memory://none.txt"] and supply.epoch_tokens == 140

@@ -6,13 +6,13 @@ where the system's package manager puts it, and in ``~/.cache/pretraining/assets
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 from pretraining.errors import DataError
+from pretraining.files import file_sha256
 
 VARIABLE = "PRETRAINING_ASSETS"
 """Environment variable: a folder with assets, for machines without a network."""
@@ -158,12 +158,3 @@ def _verify(asset: Asset, path: Path) -> None:
     found = _VERIFIED[key] if stat.st_size == asset.size else f"{stat.st_size:,} bytes"
     if found != asset.sha256:
         raise DataError(f"{path} is not the {asset.file} that is registered: it has {found}\n{_how(asset)}")
-
-
-def file_sha256(path: Path) -> str:
-    """SHA-256 of a file, hexadecimal; read in pieces of 1 MiB."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while piece := file.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

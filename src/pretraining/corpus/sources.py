@@ -13,11 +13,11 @@ from dataclasses import replace
 from pathlib import Path, PurePosixPath
 
 from pretraining.corpus.reading.programming import is_license, programming_language
-from pretraining.corpus.reading.remote import filesystem, is_url, url_files
+from pretraining.corpus.reading.remote import filesystem, is_on_this_machine, is_url, url_files
 from pretraining.corpus.reading.source_file import COMPRESSIONS, SourceError, SourceFile
 from pretraining.corpus.sections.sources import CodeSource, HuggingFaceSource, PackageSource, PathSource, Source
 
-__all__ = ["COMPRESSIONS", "SourceError", "SourceFile", "source_files", "source_name"]
+__all__ = ["COMPRESSIONS", "SourceError", "SourceFile", "needs_network", "source_files", "source_name"]
 
 ENDINGS = {
     "package": (".txt", ".md"),
@@ -49,6 +49,15 @@ def source_name(source: Source) -> str:
     for ending in (".zip", *COMPRESSIONS, *ENDINGS[source.type]):
         name = name.removesuffix(ending)
     return name or source.type
+
+
+def needs_network(source: Source, base: Path) -> bool:
+    """Whether ``source_files`` would have to ask a server: a dataset of the hub, or a URL of elsewhere."""
+    if isinstance(source, PackageSource):
+        return False
+    if isinstance(source, HuggingFaceSource):
+        return not (base / Path(source.path).expanduser()).is_dir()
+    return is_url(source.path) and not is_on_this_machine(source.path)
 
 
 def source_files(source: Source, base: Path) -> list[SourceFile]:

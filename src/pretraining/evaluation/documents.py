@@ -52,8 +52,9 @@ def held_out_texts(corpus_folder: Path) -> list[str]:
 
 
 def context_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The token that stands before a document: BOS, or EOS where there is no BOS, or none."""
-    token = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+    """The token that stands before a document: BOS, else CLS, else the end of the one before (EOS or SEP), or none."""
+    known = (tokenizer.bos_token_id, tokenizer.cls_token_id, tokenizer.eos_token_id, tokenizer.sep_token_id)
+    token = next((each for each in known if each is not None), None)
     return None if token is None else int(token)
 
 

@@ -40,6 +40,12 @@ SET_BY_US = {
 }
 """Keys of every config that pretraining answers for, and the reason."""
 
+_ONE_DOCUMENT = {
+    "contrastive": "compares texts, and a packed row is several",
+    "sentence_pair": "makes one pair of a row, out of one of its documents: the text of the others would not be read",
+}
+"""Objectives that take rows of one document, and the reason."""
+
 _TYPES: dict[str, type | tuple[type, ...]] = {"int": int, "float": float, "bool": bool, "str": str, "None": type(None)}
 _NAMES = {"int": "a whole number", "float": "a number with a point", "bool": "true or false", "str": "text"}
 
@@ -96,8 +102,8 @@ def packing_can_isolate(model: ModelSection, objective: ObjectiveBase, batches: 
     if not isolates(model.architecture):
         message = f"{model.architecture} counts positions from the beginning of the row and cannot keep documents apart"
         yield Finding("batches.packing", message, "set batches.packing: none (one document a row)")
-    elif objective.type == "contrastive":
-        message = "contrastive compares texts, and a packed row is several"
+    elif objective.type in _ONE_DOCUMENT:
+        message = f"{objective.type} {_ONE_DOCUMENT[objective.type]}"
         yield Finding("batches.packing", message, "set batches.packing: none (one document a row)")
 
 
@@ -259,8 +265,9 @@ RULES = [
     ),
     Rule(
         id="packing_can_isolate",
-        says="Documents share rows only where the model can keep them apart.",
-        why="A document that sees its neighbours learns from what is not there when the model is used.",
+        says="Documents share rows only where the model can keep them apart and the objective reads all of them.",
+        why="A document that sees its neighbours learns from what is not there when the model is used; `contrastive` "
+        "and `sentence_pair` take one text a row.",
         check=packing_can_isolate,
     ),
     Rule(

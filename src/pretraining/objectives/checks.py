@@ -1,7 +1,63 @@
-"""The rules about the ``objective`` section: with one objective, its schema says all."""
+"""The rules about the ``objective`` section that its schema does not say."""
 
 from __future__ import annotations
 
-from pretraining.section import Rule
+from collections.abc import Iterator
 
-RULES: list[Rule] = []
+from pydantic import ValidationError
+
+from pretraining.batching.config import BatchesSection
+from pretraining.objectives.config import MultiTaskSection, with_options
+from pretraining.objectives.sections.base import ObjectiveBase
+from pretraining.objectives.sections.spans import MixtureOfDenoisersSection, SpanCorruptionSection
+from pretraining.section import Finding, Rule
+
+
+def sentinels_suffice(objective: ObjectiveBase, batches: BatchesSection) -> Iterator[Finding]:
+    """In every stage a row has at most as many spans as there are sentinels."""
+    worst: dict[str, tuple[int, int, int]] = {}  # key -> spans, sentinels, places of the row
+    for stage, length, section in _in_stages(objective, batches):
+        for path, spans_section in _with_sentinels(section):
+            key = f"{path}.extra_ids"
+            options = batches.stages[stage].objective if batches.stages else {}
+            where = f"batches.stages[{stage}].objective" if key.lstrip(".").split("[")[0] in options else "objective"
+            found = spans_section.spans(length), spans_section.extra_ids, length
+            if found[0] > found[1]:
+                worst[where + key] = max(found, worst.get(where + key, found))
+    for path, (spans, sentinels, length) in worst.items():
+        yield Finding(
+            path,
+            f"rows of {length:,} tokens have up to {spans:,} spans, and there are {sentinels:,} sentinels for them",
+            f"set it to {spans} or more, or use longer spans, less noise or a shorter batches.sequence_length",
+        )
+
+
+def _in_stages(objective: ObjectiveBase, batches: BatchesSection) -> Iterator[tuple[int, int, ObjectiveBase]]:
+    """(stage, tokens of its rows, its objective); options that are not valid are passed over, as another rule's."""
+    if not batches.stages:
+        yield 0, batches.sequence_length, objective
+    for number, stage in enumerate(batches.stages):
+        try:
+            section = with_options(objective, stage.objective)
+        except ValidationError:
+            continue
+        yield number, stage.sequence_length or batches.sequence_length, section
+
+
+def _with_sentinels(section: ObjectiveBase) -> Iterator[tuple[str, SpanCorruptionSection | MixtureOfDenoisersSection]]:
+    """(path below ``objective``, objective) of what replaces spans by sentinels, tasks included."""
+    if isinstance(section, SpanCorruptionSection | MixtureOfDenoisersSection):
+        yield "", section
+    elif isinstance(section, MultiTaskSection):
+        for number, task in enumerate(section.tasks):
+            yield from ((f".tasks[{number}].objective{path}", each) for path, each in _with_sentinels(task.objective))
+
+
+RULES = [
+    Rule(
+        "sentinels_suffice",
+        "Objectives with sentinels have as many (`extra_ids`) as a row of any stage has spans.",
+        "The tokenizer gets as many as are asked for; that they are too few would be found when training starts.",
+        sentinels_suffice,
+    ),
+]

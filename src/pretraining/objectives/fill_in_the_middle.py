@@ -89,6 +89,8 @@ class DataCollatorForFillInTheMiddle:
     def _rewritten(self, sample: dict[str, Any], key: np.uint64) -> dict[str, Any]:
         ids = np.asarray(sample["input_ids"]).astype(np.int64)
         lengths = np.asarray(sample.get("lengths", [len(ids)]), np.int64)
+        if not lengths.size:  # an empty sample without a piece
+            return sample
         draws = uniform(np.array([key]), _DRAWS * len(lengths)).reshape(len(lengths), _DRAWS)
         room = self.sequence_length - len(ids)
         pieces = []
@@ -99,8 +101,8 @@ class DataCollatorForFillInTheMiddle:
                 pieces.append(new)
             else:
                 pieces.append(piece)
-        joined = np.concatenate(pieces) if pieces else ids
-        return {**sample, "input_ids": joined, "lengths": np.array([len(piece) for piece in pieces], np.int64)}
+        new_lengths = np.array([len(piece) for piece in pieces], np.int64)
+        return {**sample, "input_ids": np.concatenate(pieces), "lengths": new_lengths}
 
     def _cut(self, piece: Ids, draw: npt.NDArray[np.float64]) -> Ids | None:
         """The piece with its middle last; None where it has to stay as it is."""

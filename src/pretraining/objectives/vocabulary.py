@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from pretraining.errors import DataError
+from pretraining.tokenization.special import usual_name
 
 
 class Vocabulary:
@@ -45,8 +46,12 @@ def named_token(tokenizer: Any, role: str) -> int:
     """
     number = getattr(tokenizer, f"{role}_id")
     if number is None:
+        alias = {"cls_token": "bos_token", "sep_token": "eos_token"}  # one token in both roles, as in RoBERTa
+        there = getattr(tokenizer, "all_special_tokens", None) or [""]
+        name = getattr(tokenizer, alias.get(role, role), None) or usual_name(role, there[0])
         raise DataError(
-            f"the objective needs a {role}, and the tokenizer has none; train one with it, "
-            f'or set it, as in `tokenizer.add_special_tokens({{"{role}": "[{role.partition("_")[0].upper()}]"}})`'
+            f"the objective needs a {role}, and the tokenizer has none; in a recipe it gets one by "
+            f'`tokenizer.{role}: "{name}"`, with `tokenizer.add_missing_tokens: true` if it is pretrained; in Python '
+            f'by `tokenizer.add_special_tokens({{"{role}": "{name}"}})`'
         )
     return int(number)

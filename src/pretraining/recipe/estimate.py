@@ -8,7 +8,7 @@ from typing import Any
 
 from pretraining.batching.supply import Supply
 from pretraining.corpus.config import CorpusSection
-from pretraining.corpus.sources import COMPRESSIONS, source_files, source_name
+from pretraining.corpus.sources import COMPRESSIONS, needs_network, source_files, source_name
 from pretraining.errors import DataError
 
 
@@ -16,7 +16,8 @@ def available_tokens(corpus: CorpusSection, base: Path, run_folder: Path) -> Sup
     """Tokens of one pass over each source, and of one over everything.
 
     Without a count it is the number of bytes, because a byte-level tokenizer makes at most one token of a byte:
-    how many it will make of which language is not known before. Compressed files say nothing.
+    how many it will make of which language is not known before. Compressed files say nothing, and what is behind a
+    network is not asked for: a recipe is checked offline, and whether that text has changed no plan can tell.
 
     Args:
         base: folder that the sources' relative paths start from.
@@ -28,6 +29,9 @@ def available_tokens(corpus: CorpusSection, base: Path, run_folder: Path) -> Sup
     sizes: dict[str, int] = {}
     newest, missing = 0.0, False
     for source in corpus.sources:
+        if needs_network(source, base):
+            missing = True
+            continue
         try:
             files = source_files(source, base)
             newest = max(newest, *(Path(file.path).stat().st_mtime for file in files))

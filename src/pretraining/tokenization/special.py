@@ -73,6 +73,18 @@ class SpecialTokens:
         return list(dict.fromkeys([*self.named.values(), *self.others]))
 
 
+def usual_name(role: str, like: str) -> str:
+    """What a token with a role is called beside a special token such as ``like``: ``<|mask|>``, ``<mask>``, ``[MASK]``.
+
+    ``like`` may be any special token of the tokenizer; one that is written in neither way is taken for BERT's.
+    """
+    name = role.removesuffix("_token")
+    for style in (_STYLES["byte_level"], _STYLES["metaspace"]):
+        if like.startswith(style.partition("{")[0]):
+            return style.format(name)
+    return _STYLES["bert"].format(name.upper())
+
+
 def special_tokens_of(
     section: TokenizerSection, special_tokens: Sequence[str] = (), roles: Sequence[str] = ()
 ) -> SpecialTokens:
@@ -90,11 +102,9 @@ def special_tokens_of(
     """
     given = {name: getattr(section, name) for name in NAMED_TOKENS}
     alias = {"cls_token": given["bos_token"], "sep_token": given["eos_token"]}
-    style = _STYLES[section.pre_tokenizer or "byte_level"]
     for role in roles:
         if given[role] is None:
-            name = role.removesuffix("_token")
-            given[role] = alias.get(role) or style.format(name.upper() if style == _STYLES["bert"] else name)
+            given[role] = alias.get(role) or usual_name(role, _STYLES[section.pre_tokenizer or "byte_level"])
     named = {name: token for name, token in given.items() if token is not None}
     for first, second in equal_names(named):
         raise DataError(f"special tokens must differ, but {first} and {second} are both {named[first]!r}")

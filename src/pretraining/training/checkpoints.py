@@ -7,7 +7,6 @@ names every file with its size and SHA-256. It is written under a temporary name
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import CheckpointError, RunFolderError
+from pretraining.files import file_sha256, flush
 
 if TYPE_CHECKING:
     from pretraining.batching.timeline import Leg
@@ -81,14 +81,16 @@ def write_checkpoint(folder: Path, state: TrainingState, model: dict[str, Any], 
     for path in temporary.iterdir():
         path.chmod(0o644)  # safetensors writes files that only their owner may read
     (temporary / "state.json").write_text(json.dumps(vars(state), indent=2) + "\n", "utf-8")
-    files = {path.name: {"bytes": path.stat().st_size, "sha256": _sha256(path)} for path in sorted(temporary.iterdir())}
+    files = {
+        path.name: {"bytes": path.stat().st_size, "sha256": file_sha256(path)} for path in sorted(temporary.iterdir())
+    }
     (temporary / _MANIFEST).write_text(json.dumps({"files": files}, indent=2) + "\n", "utf-8")
     for path in [*temporary.iterdir(), temporary]:
-        _flush(path)
+        flush(path)
     if final.exists():  # the same step of the same run, saved again after a resume, or a damaged one
         shutil.rmtree(final)
     os.replace(temporary, final)
-    _flush(folder)
+    flush(folder)
     return final
 
 
@@ -106,7 +108,7 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from safetensors.torch import load_file
 
     for name, facts in json.loads((path / _MANIFEST).read_text("utf-8"))["files"].items():
-        if _sha256(path / name) != facts["sha256"]:
+        if file_sha256(path / name) != facts["sha256"]:
             raise CheckpointError(
                 f"{path / name} is damaged (its SHA-256 differs). Remove {path}; the one before is used."
             )
@@ -162,19 +164,3 @@ def prune(folder: Path, keep: int) -> None:
         shutil.rmtree(path)
     for path in folder.glob(".step-*.tmp"):
         shutil.rmtree(path)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        digest = hashlib.sha256()
-        while block := file.read(1 << 20):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

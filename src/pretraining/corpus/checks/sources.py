@@ -11,9 +11,9 @@ from pathlib import Path
 
 from pretraining.corpus.config import CorpusSection
 from pretraining.corpus.reading.programming import LANGUAGES
-from pretraining.corpus.reading.remote import is_on_this_machine, is_url, require_protocol
-from pretraining.corpus.sections.sources import CodeSource, HuggingFaceSource, Source
-from pretraining.corpus.sources import SourceError, source_files, source_name
+from pretraining.corpus.reading.remote import require_protocol
+from pretraining.corpus.sections.sources import CodeSource, HuggingFaceSource, PackageSource, Source
+from pretraining.corpus.sources import SourceError, needs_network, source_files, source_name
 from pretraining.section import Finding, Rule
 
 COMMON = {
@@ -74,10 +74,10 @@ def _look(source: Source, base: Path) -> None:
             raise SourceError("package datasets is not installed", "install it: pip install datasets")
         if source.path.startswith((".", "/", "~")) and not (base / Path(source.path).expanduser()).is_dir():
             raise SourceError(f"{base / source.path} does not exist", "correct `path`")
-    elif not isinstance(path := getattr(source, "path", None), str) or not is_url(path) or is_on_this_machine(path):
+    elif isinstance(source, PackageSource) or not needs_network(source, base):
         source_files(source, base)
     else:
-        require_protocol(path)
+        require_protocol(source.path)
 
 
 def _source_names_unique(corpus: CorpusSection) -> Iterator[Finding]:

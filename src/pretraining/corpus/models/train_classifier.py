@@ -14,13 +14,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pretraining.corpus.assets import file_sha256
 from pretraining.corpus.models.classifier import CARD, load_scorer
 from pretraining.corpus.models.examples import LABELS, Dataset, Examples, read_examples
 from pretraining.corpus.models.linear import LinearClassifier, bag_of_ngrams, first_words, fit
 from pretraining.corpus.models.measures import measure
 from pretraining.corpus.sections.classifier_training import ClassifierTraining, EncoderKind, FastTextKind, LinearKind
 from pretraining.errors import DataError
+from pretraining.files import file_sha256
 
 REPORT = "report.json"
 WORDS_SHOWN = 20

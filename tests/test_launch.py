@@ -117,7 +117,8 @@ def test_a_signal_before_the_training_listens_is_no_failure(
 def test_what_the_training_reports_counts_whatever_came(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, sent: int | None, error: type[PretrainingError]
 ) -> None:
-    with pytest.raises(error, match="see the message above"):
+    # Status 2 may come in the middle of the training: an `adapt` function is the user's.
+    with pytest.raises(error, match=r"^training (stopped|failed); see the message above"):
         launched(monkeypatch, tmp_path / "ready", script, sent)
 
 

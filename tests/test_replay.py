@@ -17,7 +17,7 @@ from pretraining.batching.loader import GlobalBatches, Samples, batch_digest
 from pretraining.batching.plan import load_plan, make_plan, save_plan
 from pretraining.batching.schedule import make_schedule
 from pretraining.recipe.loading import load_recipe
-from pretraining.replay import Replay
+from pretraining.replay import Found, Replay
 from pretraining.replay_text import line
 from pretraining.run import Run
 from pretraining.stages import BY_NAME
@@ -143,11 +143,26 @@ def test_a_document_is_found_at_all_its_steps(run: Run) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wanted", "documents"),
-    [("train/1", [1]), ("n/3", [3, *range(30, 40)]), ("battle-field", list(range(1, 40, 5))), ("1863. (7)", [39])],
+    ("wanted", "training", "held_out"),
+    [
+        ("train/1", [1], []),  # exact: not train/10 too
+        ("validation/1", [], [1]),
+        ("n/3", [3, *range(30, 40)], [3]),
+        ("battle-field", list(range(1, 40, 5)), [1]),
+        ("1863. (7)", [39], []),
+        ("1863. (8)", [], [4]),
+    ],
 )
-def test_documents_are_found_by_id_part_of_it_or_text(run: Run, wanted: str, documents: list[int]) -> None:
-    assert Replay(run).find(wanted) == documents
+def test_documents_are_found_by_id_part_of_it_or_text(
+    run: Run, wanted: str, training: list[int], held_out: list[int]
+) -> None:
+    found = Replay(run).find(wanted)
+    assert (found.training, found.held_out) == (training, held_out)
+
+
+def test_the_first_of_the_documents_are_those_of_the_training() -> None:
+    found = Found([4, 5], [1, 2, 3])
+    assert [found.first(most) for most in (1, 3, 9)] == [Found([4], []), Found([4, 5], [1]), found]
 
 
 @pytest.fixture
@@ -191,10 +206,15 @@ def test_a_text_is_shortened_to_a_line() -> None:
 def test_the_command_prints_where_documents_are_seen(pretrain: Callable[..., tuple[int, str, str]], run: Run) -> None:
     write_timeline(run, data_changes=[{"step": 2, "was": {}, "now": {}}])
     status, out, _ = pretrain("--grep", "world will little note")
-    assert status == 0 and "(to come)" in out and out.count(" tokens\n") == 8
+    assert status == 0 and "(to come)" in out and out.count(" tokens\n") == 9  # one is held out
+    assert out.count("    held out, never trained on\n") == 1 and "not in the" not in out
     assert "the first 2 steps took their samples from other data" in out
     _, text, _ = pretrain("--grep", "train/3", "--json")
     (trace,) = json.loads(text)
+    assert trace["document"] == "train/3" and not trace["held_out"]
+    _, text, _ = pretrain("--grep", "validation/3", "--json")
+    (held_out,) = json.loads(text)
+    assert (held_out["document"], held_out["held_out"], held_out["sightings"]) == ("validation/3", True, [])
     assert trace["document"] == "train/3" and min(each["step"] for each in trace["sightings"]) > 2
 
 
@@ -205,6 +225,7 @@ def test_the_command_prints_where_documents_are_seen(pretrain: Callable[..., tup
         (("--step", "0"), "the run has the steps 1 to 16"),
         (("--step", "1", "--rank", "2", "--ranks", "2"), "counted from 0 to one less than --ranks"),
         (("--step", "1", "--ranks", "3"), "the 8 samples of step 1 do not divide among them"),
+        (("--grep", ""), "--grep '': every document has this; give an id, a part of one, or a piece of text"),
         ((), "give either --step N or --grep TEXT"),
         (("--step", "1", "--grep", "x"), "give either --step N or --grep TEXT"),
         (("--grep", "nowhere to be found"), "no document of runs/mixed/tokens has this in its id or in its text"),

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pretraining.errors import RunFolderError
 from pretraining.recipe.loading import load_recipe
 from pretraining.run import Run
 from pretraining.stages import BY_NAME, run_stage
@@ -47,7 +48,7 @@ def test_fewer_tokens_than_asked_for_are_said_and_the_run_goes_on(
     said = make("tokenizer", "tokenizer.vocab_size=3000", "tokenizer.sample.bytes=400")
     warning = capsys.readouterr().err
     size = int(warning.partition("only supports ")[2].partition(" ")[0])
-    assert warning.startswith("warning: tokenizer.vocab_size = 3000") and 260 < size < 3000
+    assert warning.startswith("warning: tokenizer.vocab_size = 3,000:") and 260 < size < 3000
     assert f"bpe, {size} tokens, trained on 0.00 MB" in said
     sample = json.loads(Path("runs/tiny/tokenizer/sample.json").read_text())
     assert (sample["budget_bytes"], sample["read_bytes"]) == (400, 400)
@@ -65,3 +66,20 @@ def test_a_pretrained_tokenizer_is_loaded_again_when_its_folder_changes(here: Pa
     again.add_special_tokens({"mask_token": "<mask>"})
     save_tokenizer(again, here / "mine")
     assert "pretrained, 321 tokens" in make("tokenizer", keys)
+
+
+def test_a_damaged_output_is_said_and_made_again(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    make("tokenizer")
+    path = Path("runs/tiny/tokenizer/tokenizer.json")
+    whole = path.read_bytes()
+    path.write_bytes(whole[:99])
+    fault = f"runs/tiny/tokenizer is damaged (tokenizer.json has 99 of {len(whole):,} bytes)"
+    with pytest.raises(RunFolderError) as raised:
+        make("tokens")
+    assert str(raised.value).startswith(f"{fault}; run `pretrain tokenizer tiny.yaml` first")
+    assert "bpe, 300 tokens" in make("tokenizer")
+    assert capsys.readouterr().err == f"warning: {fault} and is made again\n"
+    assert path.read_bytes() == whole
+    path.unlink()
+    with pytest.raises(RunFolderError, match=r"tokenizer is damaged \(tokenizer.json is missing\); run"):
+        make("tokens")

@@ -84,7 +84,7 @@ def launch_training(run: Run) -> None:
 
     Raises:
         Interrupted: a signal stopped the training, which saved a checkpoint first, or ended it before it had begun.
-        UserError: it did not start; its own message is on stderr already.
+        UserError: something of the user's stopped it, before its first step or later; its message is on stderr already.
         TrainingError: it failed, as above.
     """
     with tempfile.TemporaryDirectory() as folder:
@@ -106,7 +106,7 @@ def launch_training(run: Run) -> None:
     if status > 128:
         raise Interrupted("training stopped; the same command goes on from its last checkpoint", status - 128)
     if status == 2:
-        raise UserError("training did not start; see the message above")
+        raise UserError("training stopped; see the message above")
     if status or code:
         raise TrainingError("training failed; see the message above")
 

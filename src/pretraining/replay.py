@@ -7,7 +7,7 @@ their pieces in the token store. Nothing of torch or transformers is needed.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -88,12 +88,28 @@ class Sighting:
 
 @dataclass(frozen=True)
 class Trace:
-    """A document and where it is seen, in the order of the run."""
+    """A document and where it is seen, in the order of the run; ``held_out`` documents are never trained on."""
 
     document: str
     source: str
     tokens: int
+    held_out: bool
     sightings: tuple[Sighting, ...]
+
+
+@dataclass(frozen=True)
+class Found:
+    """Numbers of documents of the training split, and of the held-out one."""
+
+    training: list[int]
+    held_out: list[int]
+
+    def __len__(self) -> int:
+        return len(self.training) + len(self.held_out)
+
+    def first(self, most: int) -> Found:
+        """At most ``most`` of them, those of the training first."""
+        return Found(self.training[:most], self.held_out[: max(0, most - len(self.training))])
 
 
 class Replay:
@@ -124,6 +140,11 @@ class Replay:
         schedule = make_schedule(batches, self.timeline, self.plan, decisions=decisions)
         self.samples = Samples(self.store, self.plan, schedule, seed=seed)
         self.done = _steps_done(run.folder) if self.started else 0
+
+    @cached_property
+    def held_out(self) -> TokenStore:
+        """The documents that are never trained on."""
+        return TokenStore(self.folder / "tokens", "validation")
 
     @cached_property
     def tokenizer(self) -> Tokenizer:
@@ -192,44 +213,51 @@ class Replay:
     def _piece(self, document: int, start: int, length: int, *, text: str) -> Piece:
         return Piece(self.store.document_id(document), self.store.source(document), start, length, text)
 
-    def traces(self, documents: Sequence[int]) -> list[Trace]:
-        """Where some documents of the store are seen (after step ``since``), in the order in which they are given."""
-        found: dict[int, list[Sighting]] = {document: [] for document in documents}
+    def traces(self, documents: Found) -> list[Trace]:
+        """Where documents are seen (after step ``since``): those of the training, in their order, then the held-out."""
+        found: dict[int, list[Sighting]] = {document: [] for document in documents.training}
         for number, stream in enumerate(self.plan.streams):
             packing = stream.packing
-            for at in np.flatnonzero(np.isin(packing.pieces[:, 0], documents)).tolist():
+            for at in np.flatnonzero(np.isin(packing.pieces[:, 0], documents.training)).tolist():
                 row = int(np.searchsorted(packing.offsets, at, side="right")) - 1
                 document, start, length = packing.pieces[at].tolist()
                 for epoch, index in enumerate(self.samples.seen(number, row)):
                     step = self.timeline.step_of(index) + 1
                     if step > self.since:
                         found[document].append(Sighting(step, index, epoch, start, length, step <= self.done))
-        return [self._trace(document, sightings) for document, sightings in found.items()]
+        seen = [_trace(self.store, document, sightings) for document, sightings in found.items()]
+        return seen + [_trace(self.held_out, document, [], held_out=True) for document in documents.held_out]
 
-    def _trace(self, document: int, sightings: list[Sighting]) -> Trace:
-        ordered = tuple(sorted(sightings, key=lambda sighting: (sighting.index, sighting.start)))
-        tokens = int(self.store.lengths[document])
-        return Trace(self.store.document_id(document), self.store.source(document), tokens, ordered)
-
-    def find(self, wanted: str, *, progress: bool = False) -> list[int]:
+    def find(self, wanted: str, *, progress: bool = False) -> Found:
         """Documents by id: the whole one, else a part of it; where no id has it, by their text, which takes longer.
 
         Args:
             progress: show a bar over the documents while their texts are searched.
         """
-        exact = self.store.find(wanted)
-        return [exact] if exact is not None else self.store.find_all(wanted) or list(self._with_text(wanted, progress))
+        stores = (self.store, self.held_out)
+        exact = Found(*([] if (number := store.find(wanted)) is None else [number] for store in stores))
+        if exact:
+            return exact
+        parts = Found(*(store.find_all(wanted) for store in stores))
+        return parts or Found(*(list(self._with_text(store, wanted, progress)) for store in stores))
 
-    def _with_text(self, wanted: str, progress: bool) -> Iterator[int]:
+    def _with_text(self, store: TokenStore, wanted: str, progress: bool) -> Iterator[int]:
         from rich.progress import track
 
-        batches = range(0, len(self.store), _DECODED)
+        batches = range(0, len(store), _DECODED)
         shown = track(batches, "documents", disable=not progress, console=_stderr(), transient=True)
         for first in shown:
-            documents = range(first, min(first + _DECODED, len(self.store)))
-            ids = [self.store[document].tolist() for document in documents]
-            texts = self.tokenizer.decode_batch(ids, skip_special_tokens=False)
+            documents = range(first, min(first + _DECODED, len(store)))
+            texts = self.tokenizer.decode_batch(
+                [store[document].tolist() for document in documents], skip_special_tokens=False
+            )
             yield from (document for document, text in zip(documents, texts, strict=True) if wanted in text)
+
+
+def _trace(store: TokenStore, document: int, sightings: list[Sighting], *, held_out: bool = False) -> Trace:
+    ordered = tuple(sorted(sightings, key=lambda sighting: (sighting.index, sighting.start)))
+    tokens = int(store.lengths[document])
+    return Trace(store.document_id(document), store.source(document), tokens, held_out, ordered)
 
 
 def _stderr() -> Any:

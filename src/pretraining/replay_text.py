@@ -29,12 +29,14 @@ def print_traces(replay: Replay, wanted: str, say: Callable[[str], None], *, ful
     """Where the documents are seen that have ``wanted`` in their id, or in their text.
 
     Raises:
-        UserError: no document has it.
+        UserError: no document has it, or it is empty, which every document has.
     """
+    if not wanted:
+        raise UserError("--grep '': every document has this; give an id, a part of one, or a piece of text")
     documents = replay.find(wanted, progress=sys.stderr.isatty())
     if not documents:
         raise UserError(f"--grep {wanted}: no document of {replay.folder / 'tokens'} has this in its id or in its text")
-    traces = replay.traces(documents if full or json else documents[:DOCUMENTS])
+    traces = replay.traces(documents if full or json else documents.first(DOCUMENTS))
     lines = trace_lines(traces, replay, found=len(documents), full=full)
     for text in [as_json([asdict(trace) for trace in traces])] if json else lines:
         say(text)
@@ -96,7 +98,9 @@ def trace_lines(traces: list[Trace], replay: Replay, *, found: int, full: bool) 
             )
         if len(trace.sightings) > len(shown):
             yield f"    and {len(trace.sightings) - len(shown):,} times more (--full lists them)"
-        if not trace.sightings:
+        if trace.held_out:
+            yield "    held out, never trained on"
+        elif not trace.sightings:
             yield f"    not in the {replay.timeline.steps:,} steps of the run"
     if replay.since:
         yield f"the first {replay.since:,} steps took their samples from other data and are not listed"

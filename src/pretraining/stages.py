@@ -59,11 +59,24 @@ class Stage:
 
     def up_to_date(self, run: Run) -> bool:
         """Whether the output is there, whole, and made from what the recipe says now."""
+        return self.fault(run) is None
+
+    def fault(self, run: Run) -> str | None:
+        """What is wrong with the output, as it follows "is"; None where it is up to date."""
         folder = run.folder / self.folder
         manifest = read_json(folder / MANIFEST)
         if manifest is None or manifest.get("fingerprint") != self.fingerprint(run):
-            return False
-        return all(file_size(folder / name) == size for name, size in manifest.get("files", {}).items())
+            return "out of date" if (folder / MANIFEST).exists() else "missing"
+        return damage(folder, manifest)
+
+
+def damage(folder: Path, manifest: dict[str, Any]) -> str | None:
+    """The first file that has another size than when it was written, in words; None where there is none."""
+    for name, size in manifest.get("files", {}).items():
+        found = file_size(folder / name)
+        if found != size:
+            return f"damaged ({name} {'is missing' if found is None else f'has {found:,} of {size:,} bytes'})"
+    return None
 
 
 def output_digest(run: Run, stage: Stage) -> str | None:
@@ -111,9 +124,12 @@ def machine() -> dict[str, Any]:
 def run_stage(run: Run, stage: Stage, say: Callable[[str], None]) -> None:
     """Run one stage if it is not up to date; its inputs must be."""
     require_inputs(run, stage)
-    if stage.up_to_date(run):
+    fault = stage.fault(run)
+    if fault is None:
         say(f"{stage.name:<10} up to date")
         return
+    if fault not in ("missing", "out of date"):  # nobody changed the recipe, so it would be a surprise
+        run.warn(f"{run.folder / stage.folder} is {fault} and is made again")
     start = time.perf_counter()
     if stage.name == "train":
         summary = stage.make(run, run.folder / stage.folder)  # writes its own folder and manifest, in other processes
@@ -148,10 +164,10 @@ def require_inputs(run: Run, stage: Stage) -> None:
     for name in stage.inputs:
         earlier = BY_NAME[name]
         require_inputs(run, earlier)
-        if not earlier.up_to_date(run):
-            state = "out of date" if (run.folder / earlier.folder / MANIFEST).exists() else "missing"
+        fault = earlier.fault(run)
+        if fault is not None:
             raise RunFolderError(
-                f"{run.folder / earlier.folder} is {state}; run `pretrain {earlier.command} {run.arguments}` first, "
+                f"{run.folder / earlier.folder} is {fault}; run `pretrain {earlier.command} {run.arguments}` first, "
                 f"or `pretrain run {run.arguments}` for everything"
             )
 

@@ -174,6 +174,13 @@ def test_a_source_that_runs_out() -> None:
         assert findings("source_runs_out", keys, tokens={"web": 9999, "code": 2000}) == []
 
 
+def test_a_source_that_may_not_be_seen_at_all_is_no_source_that_runs_out() -> None:
+    keys = mixture(**EVEN, max_epochs={"code": 0.0})
+    assert findings("source_runs_out", keys, tokens={"web": 9999, "code": 9999}) == []
+    (finding,) = findings("mixture_weights_usable", keys)
+    assert finding.path == "batches.mixture.max_epochs.code"
+
+
 def test_a_source_that_runs_out_in_a_later_stage() -> None:
     keys = stages({"mixture": EVEN}, {"mixture": {"weights": {"web": 1, "code": 3}}})
     (finding,) = findings("source_runs_out", keys, tokens={"web": 4800, "code": 5600})

@@ -277,6 +277,12 @@ def test_a_source_that_cannot_be_read_at_all(build: Build, tmp_path: Path) -> No
     assert [row["text"] for row in build({**source, "encoding": "gb18030"}, name="b").rows()] == ["国情咨文"]
 
 
+def test_a_source_whose_only_record_cannot_be_read(build: Build, tmp_path: Path) -> None:
+    (tmp_path / "zh.txt").write_bytes("国情咨文\n".encode("gb18030"))
+    with pytest.raises(DataError, match=r"^the only record of source 'zh' cannot be read:\n    zh.txt"):
+        build({"type": "text", "path": "zh.txt", "documents": "line"})
+
+
 def test_a_source_without_records(build: Build, tmp_path: Path) -> None:
     (tmp_path / "a.jsonl").write_text("\n\n")
     with pytest.raises(DataError, match="source 'a' holds no record"):

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
 
 from pretraining.batching.config import BatchesSection
-from pretraining.objectives.checks import sentinels_suffice
+from pretraining.objectives.checks import pretrained_tokenizer_suffices, sentinels_suffice
 from pretraining.objectives.config import ObjectiveSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Finding
+from pretraining.tokenization.config import TokenizerSection
 
 T5: dict[str, Any] = {"type": "span_corruption"}
 UL2: dict[str, Any] = {"type": "mixture_of_denoisers"}
@@ -74,3 +77,90 @@ def test_tasks_are_looked_at_each() -> None:
     tasks = [{"name": "t5", "objective": {**T5, "extra_ids": 20}}, {"name": "ul2", "objective": UL2}]
     (found,) = findings({"type": "multi_task", "tasks": tasks}, sequence_length=512)
     assert found.path == "objective.tasks[0].objective.extra_ids"
+
+
+NAMES = {"eos_token": "</s>", "mask_token": {"content": "<mask>", "special": True}}
+MLM: dict[str, Any] = {"type": "masked_lm"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The files of a small tokenizer with EOS and mask."""
+    state = {"model": {"vocab": {"a": 0, "b": 1}}, "added_tokens": [{"content": "</s>"}, {"content": "<x>"}]}
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "tokenizer.json").write_text(json.dumps(state))
+    write_names(tmp_path / "mine", **NAMES)
+    return tmp_path / "mine"
+
+
+def write_names(folder: Path, tokenizer_class: str = "PreTrainedTokenizerFast", **names: Any) -> None:
+    """``tokenizer_config.json``."""
+    (folder / "tokenizer_config.json").write_text(json.dumps({"tokenizer_class": tokenizer_class, **names}))
+
+
+def said(folder: Path, objective: dict[str, Any] = MLM, stages: Any = (), **keys: Any) -> list[str]:
+    """What the rule about pretrained tokenizers says."""
+    tokenizer = TokenizerSection(algorithm="pretrained", name_or_path=folder.name, **keys)
+    batches = BatchesSection.model_validate({"stages": list(stages)})
+    found = pretrained_tokenizer_suffices(tokenizer, section(**objective), batches, folder.parent)
+    return [f"{each.path}: {each.message}; {each.fix}" for each in found]
+
+
+def test_a_pretrained_tokenizer_with_all_that_is_needed_is_accepted(folder: Path) -> None:
+    assert said(folder) == said(folder, additional_special_tokens=["<x>"]) == []
+    assert said(folder, {"type": "span_corruption"}, add_missing_tokens=True) == []
+    assert said(folder.with_name("openai-gpt")) == []  # none here: one of the hub
+    write_names(folder, eos_token="</s>")
+    assert said(folder, mask_token="<x>") == []
+    write_names(folder)
+    (folder / "special_tokens_map.json").write_text(json.dumps(NAMES))
+    assert said(folder) == []
+    (folder / "special_tokens_map.json").unlink()
+    for name in ("T5TokenizerFast", "BertTokenizer"):  # classes with tokens of their own
+        write_names(folder, name)
+        assert said(folder) == []
+    write_names(folder)
+    (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
+    assert said(folder) == []
+
+
+def test_tokens_that_a_pretrained_tokenizer_lacks_are_named(folder: Path) -> None:
+    write_names(folder, eos_token="</s>")
+    (message,) = said(folder)
+    assert message == (
+        "tokenizer.name_or_path: the tokenizer mine has no [MASK], which the recipe or its objective needs; set "
+        "tokenizer.add_missing_tokens: true to add it behind its 4 tokens, or name tokens that it has "
+        "(tokenizer.mask_token: ... and so on)"
+    )
+    (message,) = said(folder, T5)
+    assert "has no <extra_id_0>, <extra_id_1>, <extra_id_2> and 97 more, which" in message
+    stage = {"name": "one", "duration": {"steps": 1}, "objective": {"extra_ids": 4}}
+    (message,) = said(folder, T5, [stage])
+    assert "has no <extra_id_0>, <extra_id_1>, <extra_id_2>, <extra_id_3>, which" in message
+    (message,) = said(folder, {"type": "causal_lm"}, bos_token="<begin>", additional_special_tokens=["<y>"])
+    assert "has no <begin>, <y>, which" in message
+
+
+def test_a_pretrained_tokenizer_without_an_end_is_refused(folder: Path) -> None:
+    write_names(folder, bos_token="</s>")
+    (message,) = said(folder, {"type": "causal_lm"})
+    assert message.startswith("tokenizer.eos_token: the tokenizer has neither an eos_token nor a sep_token, so nothing")
+    assert said(folder, {"type": "causal_lm"}, eos_token="</s>") == []
+    assert said(folder, {"type": "sentence_pair"}, add_missing_tokens=True) == []  # it gets a sep_token
+
+
+@pytest.mark.parametrize(
+    ("file", "text", "message"),
+    [
+        ("tokenizer.json", '{"model": {"vocab": {"a": 0', "is damaged or cut short"),
+        ("tokenizer.json", "{}", "holds no tokenizer: it has no `model`"),
+        ("tokenizer.json", "[]", "holds no tokenizer: it is no JSON object"),
+        ("tokenizer_config.json", "", "is damaged or cut short"),
+    ],
+)
+def test_a_pretrained_tokenizer_that_cannot_be_read_is_refused(
+    folder: Path, file: str, text: str, message: str
+) -> None:
+    (folder / file).write_text(text)
+    (found,) = said(folder)
+    assert found.startswith(f"tokenizer.name_or_path: {folder / file} {message}") and "restore it" in found

@@ -75,6 +75,7 @@ def test_help_is_the_docstring_beside_the_key() -> None:
 
 def test_did_you_mean() -> None:
     assert did_you_mean("lerning_rate", ["learning_rate", "beta1"]) == "did you mean learning_rate?"
+    assert did_you_mean("BPE", ["bpe", "wordpiece"]) == "did you mean bpe?"
     assert did_you_mean("zzz", ["learning_rate"]) == ""
 
 

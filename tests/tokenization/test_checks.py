@@ -76,7 +76,7 @@ def test_pre_tokenizer_fits() -> None:
 def test_pretrained_tokenizer_there(tmp_path: Path) -> None:
     def said(name: str | None) -> str:
         return " ".join(
-            f"{each.message} {each.hint}"
+            f"{each.message} {each.fix} {each.hint}"
             for each in findings("pretrained_tokenizer_there", tmp_path, algorithm="pretrained", name_or_path=name)
         )
 
@@ -86,6 +86,8 @@ def test_pretrained_tokenizer_there(tmp_path: Path) -> None:
     assert "did you mean mine?" in said("./mime")
     (tmp_path / "mine" / "tokenizer.json").write_text("{}")
     assert said("mine") == said("./mine") == said("gpt2") == said("openai-community/gpt2") == ""
+    for name in ("mine/tokenizer.json", "./mine/tokenizer.json"):
+        assert "tokenizer.json is a file" in said(name) and "write its folder: mine " in said(name)
 
 
 @pytest.mark.parametrize("key", ["eos_token", "bos_token", "mask_token"])

@@ -179,7 +179,7 @@ def test_too_little_text_is_said_with_the_size_reached(corpora: Any, tmp_path: P
     said: list[str] = []
     corpus = corpora(["short text, short text " * 3])
     line = write_tokenizer(TokenizerSection(vocab_size=5000), corpus, tmp_path, warn=said.append)
-    assert "vocab_size = 5000: the training text only supports 268 tokens (pairs seen at least 2 times)" in said[0]
+    assert "vocab_size = 5,000: the training text only supports 268 tokens (pairs seen at least 2 times)" in said[0]
     assert line == "bpe, 268 tokens, trained on 0.00 MB"
     sample = json.loads((tmp_path / "sample.json").read_text())
     assert sample["read_bytes"] == 69 and sample["sources"]["s"]["read"]["documents"] == 1
@@ -199,7 +199,7 @@ def test_the_vocabulary_has_its_size_exactly(mixed: Path) -> None:
 def test_an_alphabet_that_does_not_fit_says_what_would(corpora: Any) -> None:
     corpus = corpora([" ".join(chr(0x4E00 + i) * (500 - i) for i in range(500))])
     with pytest.raises(
-        DataError, match=r"257 places, but the alphabet takes 499.*Set vocab_size to 1,001 or so"
+        DataError, match=r"257 places, but the alphabet takes 499.*Set vocab_size to 1_001 or so"
     ) as said:
         train_tokenizer(TokenizerSection(algorithm="unigram", vocab_size=260), corpus)
     share = float(str(said.value).partition("character_coverage to ")[2].partition(",")[0])

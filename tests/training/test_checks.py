@@ -77,13 +77,13 @@ def test_horizon_in_epochs() -> None:
 
 def test_batch_of_whole_samples() -> None:
     (finding,) = findings("batch_divisible", {"batch_tokens": 1000})
-    assert finding.message == "1000 tokens are 15 samples of 64 tokens and 40 tokens over"
+    assert finding.message == "1,000 tokens are 15 samples of 64 tokens and 40 tokens over"
     assert finding.fix.startswith("choose 896 or 1_024 (a multiple of")
 
 
 def test_batch_of_whole_micro_batches_on_every_rank() -> None:
     (finding,) = findings("batch_divisible", {}, ranks=3)
-    assert "1024 tokens are 16 samples, which micro-batches of 2 on 3 ranks (6 samples at a time)" in finding.message
+    assert "1,024 tokens are 16 samples, which micro-batches of 2 on 3 ranks (6 samples at a time)" in finding.message
     assert finding.fix.startswith("choose 768 or 1_152 ")
     (finding,) = findings("batch_divisible", {"micro_batch_size": 32})
     assert finding.fix.startswith("choose 2_048 ")
@@ -105,9 +105,26 @@ def test_the_first_batch_of_a_ramp_divides() -> None:
     assert findings("batch_divisible", {"batch_tokens": RAMP}, ranks=4) == []
 
 
+def test_a_batch_that_grew_divides_in_its_stage() -> None:
+    """The second stage begins with batches of 1,024 tokens, and the next are of 1,536."""
+    ramp = {"from": 512, "to": 2048, "over": {"tokens": 3072}}
+    first, second = {"name": "a", "duration": {"tokens": 1024}}, {"name": "b", "duration": {"tokens": 4096}}
+    keys = {"duration": None, "batch_tokens": ramp}
+    (finding,) = findings("batch_divisible", keys, batches={"stages": [first, second | {"sequence_length": 384}]})
+    assert finding.message == "1,024 tokens are 2 samples of 384 tokens and 256 tokens over in the stage b"
+    assert finding.path == "training.batch_tokens.from"
+    (finding,) = findings("batch_divisible", keys, batches={"stages": [first, second | {"sequence_length": 512}]})
+    assert finding.message.startswith("1,536 tokens are 3 samples, which micro-batches of 2")
+    assert finding.message.endswith("do not divide in the stage b")
+    constant = keys | {
+        "batch_tokens": ramp | {"to": 1024, "over": {"tokens": 1024}}
+    }  # never 512 tokens in the second stage
+    assert findings("batch_divisible", constant, batches={"stages": [first, second | {"sequence_length": 512}]}) == []
+
+
 def test_a_batch_divides_in_every_stage() -> None:
     (finding,) = findings("batch_divisible", {}, batches=STAGES)
-    assert "1024 tokens are 10 samples of 96 tokens and 64 tokens over in the stage long" in finding.message
+    assert "1,024 tokens are 10 samples of 96 tokens and 64 tokens over in the stage long" in finding.message
     assert finding.fix.startswith("choose 768 or 1_152 (a multiple of")
     (finding,) = findings("batch_divisible", {"batch_tokens": 576}, batches=STAGES)
     assert "576 tokens are 9 samples, which micro-batches of 2 on 1 rank" in finding.message

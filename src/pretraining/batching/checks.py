@@ -150,6 +150,8 @@ def _source_runs_out(batches: BatchesSection, timeline: Timeline, supply: Supply
     slack = 1.0 if supply.counted else ESTIMATE_SLACK
     for source in dict.fromkeys(demand.source for demand in found):
         for demand in (demand for demand in found if demand.source == source and source in supply.tokens):
+            if demand.allowed <= 0:  # another rule says that a source cannot be seen no times
+                continue
             there = demand.allowed * supply.tokens[source] * slack * (1 + 1e-3)
             if demand.before + demand.tokens - demand.last_batch > there:
                 yield _runs_out(batches, timeline, supply, demand)

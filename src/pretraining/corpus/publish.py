@@ -50,7 +50,8 @@ def require_readable(ledger: Ledger, section: CorpusSection) -> None:
             first = [record for record in ledger.unreadable if record.source == name][:3]
             shown = [f"    {r.file}{f', record {r.record}' if r.record else ''}: {r.reason}" for r in first]
             fixes = [f"    {reason}: {REASONS[reason]}" for reason in dict.fromkeys(r.reason for r in first)]
-            what = f"none of the {read.documents_in} records of source {name!r} can be read:"
+            many = f"none of the {read.documents_in:,} records of source {name!r} can be read:"
+            what = many if read.documents_in > 1 else f"the only record of source {name!r} cannot be read:"
             raise DataError("\n".join([what, *shown, *fixes]))
 
 

@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from pydantic import ValidationError
 
 from pretraining.batching.config import BatchesSection
+from pretraining.errors import DataError
 from pretraining.objectives.config import MultiTaskSection, with_options
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.sections.spans import MixtureOfDenoisersSection, SpanCorruptionSection
 from pretraining.section import Finding, Rule
+from pretraining.tokenization.config import TokenizerSection
+from pretraining.tokenization.pretrained import given_names, lacks
+from pretraining.tokenization.saved import read_saved
+from pretraining.tokenization.special import NO_END
 
 
 def sentinels_suffice(objective: ObjectiveBase, batches: BatchesSection) -> Iterator[Finding]:
@@ -53,7 +59,39 @@ def _with_sentinels(section: ObjectiveBase) -> Iterator[tuple[str, SpanCorruptio
             yield from ((f".tasks[{number}].objective{path}", each) for path, each in _with_sentinels(task.objective))
 
 
+def pretrained_tokenizer_suffices(
+    tokenizer: TokenizerSection, objective: ObjectiveBase, batches: BatchesSection, base: Path
+) -> Iterator[Finding]:
+    """A local tokenizer can be read and has what recipe and objective need. Where its files leave that open, the stage
+    that loads it tells."""
+    folder = base / (tokenizer.name_or_path or "")
+    if tokenizer.algorithm != "pretrained" or not tokenizer.name_or_path or not folder.is_dir():
+        return
+    try:
+        saved = read_saved(folder)
+    except DataError as error:
+        fix = "restore it, or write a folder that `save_pretrained` has written"
+        yield Finding("tokenizer.name_or_path", str(error), fix)
+        return
+    if saved is None:
+        return
+    sections = [section for _, _, section in _in_stages(objective, batches)]
+    given = given_names(tokenizer, saved.named, [role for each in sections for role in each.token_roles()])
+    needed = [*given.values(), *(token for each in sections for token in each.special_tokens())]
+    lacking = lacks(tokenizer, saved.tokens, [*needed, *tokenizer.additional_special_tokens])
+    if lacking:
+        yield Finding("tokenizer.name_or_path", *lacking)
+    if not {"eos_token", "sep_token"} & (saved.named | given).keys():
+        yield Finding("tokenizer.eos_token", *NO_END)
+
+
 RULES = [
+    Rule(
+        "pretrained_tokenizer_suffices",
+        "A pretrained tokenizer in a folder can be read, and has the tokens that recipe and objective need.",
+        "It is loaded after the corpus is built. What its files do not tell is found then.",
+        pretrained_tokenizer_suffices,
+    ),
     Rule(
         "sentinels_suffice",
         "Objectives with sentinels have as many (`extra_ids`) as a row of any stage has spans.",

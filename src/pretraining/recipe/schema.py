@@ -107,9 +107,10 @@ def _tagged(annotation: object) -> list[tuple[str | None, object]]:
 
 
 def did_you_mean(word: object, candidates: Iterable[str]) -> str:
-    """``did you mean ...?`` when one of ``candidates`` is near ``word``, else nothing."""
-    near = difflib.get_close_matches(str(word), list(candidates), n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else ""
+    """``did you mean ...?`` when one of ``candidates`` is near ``word``, whatever the case, else nothing."""
+    lower = {each.lower(): each for each in candidates}
+    near = difflib.get_close_matches(str(word).lower(), lower, n=1, cutoff=0.6)
+    return f"did you mean {lower[near[0]]}?" if near else ""
 
 
 def choices(annotation: object) -> list[str]:

@@ -83,6 +83,9 @@ def _pretrained_there(tokenizer: TokenizerSection, base: Path) -> Iterator[Findi
         if not any((base / name / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json")):
             fix = "write a folder that `save_pretrained` has written"
             yield Finding(path, f"{base / name} holds no tokenizer: there is no tokenizer.json", fix)
+    elif (base / name).is_file():
+        fix = f"write its folder: {Path(name).parent}"
+        yield Finding(path, f"{base / name} is a file, and a tokenizer is a folder of several", fix)
     elif name.startswith((".", "/", "~")) or name.count("/") > 1:
         folder = (base / name).parent
         there = [each.name for each in folder.iterdir()] if folder.is_dir() else []
@@ -148,7 +151,7 @@ def _vocabulary_has_room(tokenizer: TokenizerSection) -> Iterator[Finding]:
     if fixed >= tokenizer.target_size:
         what = "special tokens and the 256 bytes" if bytes_in_it else "special tokens"
         fix = f"set it to more than {fixed:_}"
-        yield Finding("tokenizer.vocab_size", f"the {what} alone are {fixed} tokens", fix)
+        yield Finding("tokenizer.vocab_size", f"the {what} alone are {fixed:,} tokens", fix)
 
 
 def _sample_weights_known(tokenizer: TokenizerSection, corpus: CorpusSection) -> Iterator[Finding]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from pretraining.errors import DataError
 from pretraining.tokenization.components import PATTERNS
+from pretraining.tokenization.pretrained import from_hub
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -48,9 +49,7 @@ def load_other(name: str, base: Path = Path()) -> Tokenizer:
     try:
         path = find(name, base)
         if path is None:
-            from transformers import AutoTokenizer
-
-            tokenizer = AutoTokenizer.from_pretrained(name).backend_tokenizer
+            tokenizer = from_hub(name).backend_tokenizer
         else:
             tokenizer = _from_file(path / "tokenizer.json" if path.is_dir() else path)
     except Exception as error:  # tokenizers raises nothing more special for a file that it cannot read

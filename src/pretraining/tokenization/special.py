@@ -10,6 +10,12 @@ from typing import Any
 from pretraining.errors import DataError
 from pretraining.tokenization.config import NAMED_TOKENS, TokenizerSection
 
+NO_END = (
+    "the tokenizer has neither an eos_token nor a sep_token, so nothing would tell where a document ends",
+    "name one in the recipe's `tokenizer` section",
+)
+"""(What is wrong, what to do) where no token ends a document."""
+
 _APART = re.compile(r"[^\W_][\W_]")
 _SHARED = {("bos_token", "eos_token"), ("bos_token", "cls_token"), ("eos_token", "sep_token")}
 _STYLES = {"byte_level": "<|{}|>", "metaspace": "<{}>", "bert": "[{}]"}
@@ -31,10 +37,7 @@ def frame(tokenizer: Any) -> tuple[int | None, int]:
     opens = tokenizer.cls_token_id if tokenizer.bos_token_id is None else tokenizer.bos_token_id
     ends = tokenizer.sep_token_id if tokenizer.eos_token_id is None else tokenizer.eos_token_id
     if ends is None:
-        raise DataError(
-            "the tokenizer has neither an eos_token nor a sep_token, so nothing would tell where a document ends; "
-            "name one in the recipe's `tokenizer` section"
-        )
+        raise DataError("; ".join(NO_END))
     return (None if opens == ends else opens), ends
 
 

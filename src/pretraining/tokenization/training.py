@@ -119,8 +119,8 @@ def _train(section: TokenizerSection, specials: list[str], sample: TrainingSampl
 def _require_room(section: TokenizerSection, fixed: int, what: str) -> None:
     if fixed > (section.target_size or 0):
         raise DataError(
-            f"tokenizer.vocab_size = {section.target_size}: {what} alone are {fixed:,} tokens; "
-            f"set it to more than {fixed:,}"
+            f"tokenizer.vocab_size = {section.target_size or 0:,}: {what} alone are {fixed:,} tokens; "
+            f"set it to more than {fixed:_}"
         )
 
 
@@ -136,9 +136,9 @@ def _require_alphabet(section: TokenizerSection, specials: list[str], alphabet: 
     if pieces > room:
         share = alphabet.coverage(max(1, room * characters // (2 * pieces)))
         raise DataError(
-            f"tokenizer.vocab_size = {section.target_size} leaves {room:,} places, but the alphabet takes {pieces:,}: "
-            f"the text has {characters:,} different characters at tokenizer.character_coverage = "
-            f"{section.character_coverage}. Set vocab_size to {2 * pieces + fixed:,} or so, or character_coverage to "
+            f"tokenizer.vocab_size = {section.target_size or 0:,} leaves {room:,} places, but the alphabet takes "
+            f"{pieces:,}: the text has {characters:,} different characters at tokenizer.character_coverage = "
+            f"{section.character_coverage}. Set vocab_size to {2 * pieces + fixed:_} or so, or character_coverage to "
             f"{max(0.0001, int(share * 10_000) / 10_000)}, which leaves half of the places to longer tokens."
         )
 
@@ -153,8 +153,8 @@ def shortage(section: TokenizerSection, tokenizer: PreTrainedTokenizerFast) -> s
         return None
     least = "" if section.algorithm == "unigram" else f" (pairs seen at least {section.min_frequency} times)"
     return (
-        f"tokenizer.vocab_size = {asked}: the training text only supports {reached} tokens{least}. The model keeps "
-        f"{asked - reached} rows that are never used; set tokenizer.vocab_size to {reached} or less, or add text"
+        f"tokenizer.vocab_size = {asked:,}: the training text only supports {reached:,} tokens{least}. The model keeps "
+        f"{asked - reached:,} rows that are never used; set tokenizer.vocab_size to {reached:_} or less, or add text"
     )
 
 

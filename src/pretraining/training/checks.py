@@ -160,25 +160,28 @@ def batch_ramp(training: TrainingSection) -> Iterator[Finding]:
 def batch_divisible(training: TrainingSection, batches: BatchesSection, ranks: int) -> Iterator[Finding]:
     """A global batch is whole samples, and whole micro-batches on every rank, in every stage."""
     micro, ramp = training.micro_batch_size, training.batch_tokens
-    tokens, path = (
+    start, path = (
         (ramp, "training.batch_tokens") if isinstance(ramp, int) else (ramp.start, "training.batch_tokens.from")
     )
-    lengths = {stage.sequence_length or batches.sequence_length: stage.name for stage in reversed(batches.stages)}
-    lengths = lengths or {batches.sequence_length: ""}
-    wrong = next((length for length in lengths if tokens % (length * micro * ranks)), None)
+    places = [(stage.name, stage.sequence_length or batches.sequence_length) for stage in batches.stages]
+    places = places or [("", batches.sequence_length)]
+    sizes = [(size, *places[stage]) for stage, size in _batch_sizes(training, batches, len(places))]
+    wrong = next(((size, name, length) for size, name, length in sizes if size % (length * micro * ranks)), None)
     if wrong is None:
         return
-    samples, rest = divmod(tokens, wrong)
-    where = f" in the stage {lengths[wrong]}" if lengths[wrong] else ""
+    tokens, name, length = wrong
+    samples, rest = divmod(tokens, length)
+    where = f" in the stage {name}" if name else ""
+    counted = f"{samples:,} sample{'s' if samples != 1 else ''}"
     if rest:
-        message = f"{tokens} tokens are {samples} samples of {wrong} tokens and {rest} tokens over{where}"
+        message = f"{tokens:,} tokens are {counted} of {length:,} tokens and {rest:,} tokens over{where}"
     else:
         message = (
-            f"{tokens} tokens are {samples} samples, which micro-batches of {micro} on {ranks} "
+            f"{tokens:,} tokens are {counted}, which micro-batches of {micro} on {ranks} "
             f"rank{'s' if ranks > 1 else ''} ({micro * ranks} samples at a time) do not divide{where}"
         )
-    unit = math.lcm(*lengths) * micro * ranks
-    below = tokens - tokens % unit
+    unit = math.lcm(*(length for _, length in places)) * micro * ranks
+    below = start - start % unit
     nearest = f"{below:_} or {below + unit:_}" if below else f"{unit:_}"
     yield Finding(
         path=path,
@@ -186,6 +189,19 @@ def batch_divisible(training: TrainingSection, batches: BatchesSection, ranks: i
         fix=f"choose {nearest} (a multiple of sequence_length x micro_batch_size x ranks = {unit:_}), "
         "or another training.micro_batch_size",
     )
+
+
+def _batch_sizes(training: TrainingSection, batches: BatchesSection, stages: int) -> list[tuple[int, int]]:
+    """(stage, tokens of a batch) for all sizes of the run, in order; the first size for each stage where it is not
+    known how long they last."""
+    # Samples of one token divide every batch, so the sizes are there whether or not the true samples divide them.
+    places = {"sequence_length": 1}
+    alone = batches.model_copy(update={**places, "stages": [s.model_copy(update=places) for s in batches.stages]})
+    try:
+        return [(leg.stage, leg.batch_tokens) for leg in make_timeline(alone, training.batch, training.duration).legs]
+    except (ValueError, DataError):  # a duration in epochs or hours, or one that other rules speak of
+        ramp = training.batch_tokens
+        return [(stage, ramp if isinstance(ramp, int) else ramp.start) for stage in range(stages)]
 
 
 def decay_only_for_wsd(training: TrainingSection) -> Iterator[Finding]:

@@ -181,3 +181,12 @@ def test_a_digest_sees_ids_pieces_index_and_epoch_but_not_the_order(store: Token
         {**batch[0], "lengths": np.array([len(batch[0]["input_ids"])])},
     ]
     assert len({batch_digest([sample, *batch[1:]]) for sample in changed} | {digest}) == 5
+
+
+def test_a_batch_whose_rows_have_no_other_documents(store: TokenStore) -> None:
+    one_row = held_out_samples(store, int(store.lengths.sum()), others=True)
+    assert one_row.size == 1  # with all documents in it
+    (sample,) = one_row.__getitems__([0])
+    assert "other" not in sample and len(sample["lengths"]) == len(store)
+    rows = held_out_samples(store, 32, others=True)
+    assert any("other" in sample for sample in rows.__getitems__(range(rows.size)))

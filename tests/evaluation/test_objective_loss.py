@@ -17,7 +17,7 @@ from pretraining.evaluation.trained import Trained
 from pretraining.objectives import make_collator
 from pretraining.tokenization.store import TokenStore
 
-TASKS = [
+TASKS: list[dict[str, Any]] = [
     {"name": "spans", "objective": {"type": "span_corruption"}, "weight": 2.0},
     {"name": "rest", "objective": {"type": "prefix_lm", "form": "encoder_decoder"}},
 ]
@@ -98,6 +98,17 @@ def test_the_total_of_several_tasks_is_as_it_is_trained(
         2 * means["spans"] + means["rest"] if normalization == "task" else pooled, rel=1e-6
     )
     assert "spans/bits_per_byte" in found
+
+
+def test_a_task_without_targets_has_no_figures(
+    trained: Callable[..., Trained], full_tokenizer: Any, helpers: Any
+) -> None:
+    about = trained(type="multi_task", tasks=[TASKS[0], {**TASKS[1], "rate": 1e-12}])
+    inner = helpers.pretraining_model("t5", about.objective, full_tokenizer)
+    found = objective_figures(Scorer(inner.model), full_tokenizer, about, "seq2seq_lm", batch_size=4)
+    assert not any(each["name"].startswith("rest/") for each in found)
+    assert values(found)["loss"] == 2 * values(found)["spans/loss"] > 0
+    assert found[0]["note"].endswith("; without rest, of which no row has a target")
 
 
 def test_bits_per_byte_of_an_autoencoder_are_over_the_bytes_of_the_documents(

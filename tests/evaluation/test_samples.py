@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 import torch
+from transformers import MptConfig, MptForCausalLM
 
 from pretraining.errors import DataError
 from pretraining.evaluation.config import SamplesSection
@@ -35,6 +36,14 @@ def test_temperature_zero_takes_the_likeliest_token(gpt2: Any, tokenizer: Any) -
 def test_length_ends_with_the_positions_of_the_model(gpt2: Any, tokenizer: Any) -> None:
     assert gpt2.config.n_positions == 64  # GPT-2 has a table of positions: one more is an IndexError
     (sample,) = write_samples(gpt2, tokenizer, SamplesSection(prompts=[""], max_new_tokens=500))
+    assert sample["text"]
+
+
+def test_length_ends_with_the_positions_of_mpt(tokenizer: Any) -> None:
+    torch.manual_seed(0)
+    config = MptConfig(d_model=16, n_heads=2, n_layers=1, vocab_size=len(tokenizer), max_seq_len=12)
+    section = SamplesSection(prompts=[""], max_new_tokens=40, temperature=0.0)  # one more would be a RuntimeError
+    (sample,) = write_samples(MptForCausalLM(config).eval(), tokenizer, section)
     assert sample["text"]
 
 

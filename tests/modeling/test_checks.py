@@ -15,7 +15,8 @@ from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.objectives.sections.contrastive import ContrastiveSection
 from pretraining.objectives.sections.pairs import SentencePairSection
-from pretraining.objectives.sections.spans import SpanCorruptionSection
+from pretraining.objectives.sections.prefixes import PrefixLMSection
+from pretraining.objectives.sections.spans import MixtureOfDenoisersSection, SpanCorruptionSection
 from pretraining.section import Finding
 from pretraining.tokenization.config import TokenizerSection
 
@@ -210,6 +211,49 @@ def test_objective_fits_architecture(architecture: str, objective: ObjectiveBase
 )
 def test_pairs_that_fit(architecture: str, objective: ObjectiveBase) -> None:
     assert findings("objective_fits_architecture", architecture, objective=objective) == []
+
+
+@pytest.mark.parametrize(
+    ("architecture", "objective", "had", "cure"),
+    [
+        ("t5", PrefixLMSection(), "decoder", "encoder_decoder"),
+        ("llama", MixtureOfDenoisersSection(), "encoder_decoder", "decoder"),
+    ],
+)
+def test_another_form_of_the_objective_is_named(
+    architecture: str, objective: ObjectiveBase, had: str, cure: str
+) -> None:
+    (found,) = findings("objective_fits_architecture", architecture, objective=objective)
+    assert found.message.startswith(f"{objective.type} with form: {had} needs ")
+    assert found.fix.startswith(f"set objective.form: {cure}, or choose an architecture such as ")
+    cured = objective.model_copy(update={"form": cure})
+    assert findings("objective_fits_architecture", architecture, objective=cured) == []
+    (found,) = findings("objective_fits_architecture", "bert", objective=objective)
+    assert found.fix.startswith("choose an architecture")  # no form would help
+
+
+BERT_LAYERS = ("hidden_dropout_prob", "attention_probs_dropout_prob")
+
+
+def test_views_differ() -> None:
+    rule, contrastive = "views_differ", ContrastiveSection()
+    (found,) = findings(rule, "bert", objective=contrastive, **dict.fromkeys(BERT_LAYERS, 0.0))
+    assert found.path == "model.hidden_dropout_prob" and "every dropout of this bert is 0" in found.message
+    assert found.fix == "set one of them to 0.1, such as model.hidden_dropout_prob: 0.1"
+    (found,) = findings(rule, "modernbert", objective=contrastive, classifier_dropout=0.1)  # a head that is not built
+    assert found.path == "model.architecture" and "attention_dropout, embedding_dropout, mlp_dropout" in found.message
+    assert findings(rule, "modernbert", objective=contrastive, mlp_dropout=0.1) == []
+    assert findings(rule, "bert", objective=contrastive, hidden_dropout_prob=0.0) == []
+    assert findings(rule, "modernbert", objective=MaskedLMSection()) == []
+
+
+def test_a_pair_has_two_segments() -> None:
+    rule = "pair_has_two_segments"
+    (found,) = findings(rule, "bert", objective=SentencePairSection(), type_vocab_size=1)
+    assert (found.path, found.fix) == ("model.type_vocab_size", "remove it, or set it to 2")
+    assert findings(rule, "bert", objective=SentencePairSection(), type_vocab_size=2) == []
+    assert findings(rule, "bert", objective=SentencePairSection()) == []
+    assert findings(rule, "bert", objective=MaskedLMSection(), type_vocab_size=1) == []
 
 
 def test_packing_can_isolate() -> None:

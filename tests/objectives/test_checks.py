@@ -10,7 +10,12 @@ import pytest
 from pydantic import TypeAdapter
 
 from pretraining.batching.config import BatchesSection
-from pretraining.objectives.checks import pretrained_tokenizer_suffices, sentinels_suffice
+from pretraining.objectives.checks import (
+    pretrained_tokenizer_suffices,
+    rows_have_room_for_marks,
+    rows_hold_a_pair,
+    sentinels_suffice,
+)
 from pretraining.objectives.config import ObjectiveSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Finding
@@ -77,6 +82,21 @@ def test_tasks_are_looked_at_each() -> None:
     tasks = [{"name": "t5", "objective": {**T5, "extra_ids": 20}}, {"name": "ul2", "objective": UL2}]
     (found,) = findings({"type": "multi_task", "tasks": tasks}, sequence_length=512)
     assert found.path == "objective.tasks[0].objective.extra_ids"
+
+
+def test_rows_of_a_pair_have_five_tokens() -> None:
+    def said(**batches: Any) -> list[str]:
+        found = rows_hold_a_pair(section(type="sentence_pair"), BatchesSection.model_validate(batches))
+        return [f"{each.path}: {each.message}" for each in found]
+
+    message = "[CLS] A [SEP] B [SEP] has 5 tokens at least, and rows have 4"
+    assert said(sequence_length=4) == [f"batches.sequence_length: {message}"]
+    assert said(sequence_length=5) == []
+    stage, short = ({"name": name, "duration": {"steps": 1}} for name in "ab")
+    short["sequence_length"] = 4
+    assert said(sequence_length=64, stages=[stage, short]) == [f"batches.stages[1].sequence_length: {message}"]
+    assert said(sequence_length=4, stages=[stage]) == [f"batches.sequence_length: {message}"]
+    assert list(rows_hold_a_pair(section(type="masked_lm"), BatchesSection(sequence_length=4))) == []
 
 
 NAMES = {"eos_token": "</s>", "mask_token": {"content": "<mask>", "special": True}}
@@ -164,3 +184,26 @@ def test_a_pretrained_tokenizer_that_cannot_be_read_is_refused(
     (folder / file).write_text(text)
     (found,) = said(folder)
     assert found.startswith(f"tokenizer.name_or_path: {folder / file} {message}") and "restore it" in found
+
+
+@pytest.mark.parametrize("tasks", [False, True])
+def test_rows_too_short_for_the_marks_are_refused(tasks: bool) -> None:
+    fim: dict[str, Any] = {"type": "fill_in_the_middle"}
+    plain = {"name": "plain", "objective": {"type": "causal_lm"}}
+    two = {"type": "multi_task", "tasks": [plain, {"name": "fim", "objective": fim}]}
+    objective = section(**(two if tasks else fim))
+    stages = [
+        {"name": "short", "duration": {"steps": 1}, "sequence_length": 15},
+        {"name": "long", "duration": {"steps": 1}},
+    ]
+
+    def found(**batches: Any) -> list[Finding]:
+        return list(rows_have_room_for_marks(objective, BatchesSection.model_validate(batches)))
+
+    assert found(sequence_length=16) == []
+    (one,) = found(sequence_length=16, stages=stages)
+    assert one.path == "batches.stages[0].sequence_length" and one.fix == "set it to 16 or more"
+    assert one.message == "fill_in_the_middle leaves 8 tokens of a row free for its marks, and a row has 15"
+    (one,) = found(sequence_length=12, stages=stages[1:])
+    assert one.path == "batches.sequence_length"
+    assert not list(rows_have_room_for_marks(section(type="causal_lm"), BatchesSection(sequence_length=12)))

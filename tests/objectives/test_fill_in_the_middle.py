@@ -154,3 +154,15 @@ def test_the_section(fim: Any) -> None:
     assert section.raw_length(2048) == collator.raw_length(2048) == 1986
     with pytest.raises(ValueError, match="must differ"):
         FillInTheMiddleSection(prefix_token="<x>", suffix_token="<x>")
+
+
+def test_short_rows_leave_places_for_a_cut(fim: Any) -> None:
+    section = FillInTheMiddleSection(fim_rate=1.0)
+    collator = DataCollatorForFillInTheMiddle(fim, sequence_length=64, **section.collator_parameters())
+    raw = section.raw_length(64)
+    assert raw == collator.raw_length(64) == 56 and section.raw_length(300) == 291
+    full = document(fim, TEXTS[2])[:raw]
+    made = collator([{"input_ids": full, "index": index} for index in range(20)])["input_ids"]
+    assert (made == fim.convert_tokens_to_ids(MARKS[2])).any(1).all()
+    with pytest.raises(ValueError, match=r"reserve\n.*greater than 0"):
+        FillInTheMiddleSection(reserve=0)

@@ -89,6 +89,14 @@ def test_the_row_has_room_for_every_task(collator: Any) -> None:
     assert whole.heads() == ("seq2seq_lm",) and whole.weights() == {"spans": 1.0, "prefix": 1.0, "noise": 1.0}
 
 
+def test_tasks_with_heads_of_their_own_are_refused() -> None:
+    xlnet = {"type": "permutation_lm"}
+    with pytest.raises(ValidationError, match=r"which leaves out a \(permutation_lm\), b \(permutation_lm\)"):
+        section({"name": "a", "objective": xlnet}, {"name": "b", "objective": xlnet})
+    with pytest.raises(ValidationError, match=r"of a vocabulary alone can share a model, which leaves out b \(contra"):
+        section(TASKS[0], {"name": "b", "objective": {"type": "contrastive"}})
+
+
 @pytest.mark.parametrize(
     ("other", "says"),
     [

@@ -6,6 +6,7 @@ Three steps each; ``pytest -m slow -rP tests/objectives/test_trainer.py`` takes 
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,32 @@ def test_the_trainer_saves_and_resumes_tied_weights(make: Any, tmp_path: Path) -
     assert again == whole
     for (key, a), b in zip(trainer.model.named_parameters(), other.model.parameters(), strict=True):
         assert torch.equal(a, b), key
+
+
+@pytest.mark.parametrize("case", [ONE_TERM[0], MORE_TERMS[4], ("bert", {"type": "contrastive"})], ids=name)
+def test_there_is_an_eval_loss_whatever_the_labels_are_called(make: Any, case: Any, tmp_path: Path) -> None:
+    build, collator = make(*case)
+    data = samples(collator, ROWS, even=True)
+    arguments = transformers.TrainingArguments(
+        output_dir=str(tmp_path), remove_unused_columns=False, use_cpu=True, report_to=[], disable_tqdm=True
+    )
+    module = build().eval()
+    trainer = transformers.Trainer(model=ForTrainer(module), args=arguments, data_collator=collator)
+    batch = collator(data)
+    expected = float(means(module, module(**batch), module.counts(batch))["loss"].detach())
+    assert trainer.evaluate(data)["eval_loss"] == pytest.approx(expected, rel=1e-6)
+
+
+def test_the_example_of_the_page(word_piece: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (Path(__file__).parents[2] / "src/pretraining/objectives/README.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, re.S)
+    monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", lambda _: word_piece)
+    monkeypatch.chdir(tmp_path)
+    made: dict[str, Any] = {}
+    exec(code, made)
+    assert made["trainer"].state.log_history[-1]["eval_loss"] > 0
+    loaded = transformers.AutoModelForMaskedLM.from_pretrained("trained/model")
+    assert loaded.config.vocab_size == len(word_piece)
 
 
 @pytest.mark.slow

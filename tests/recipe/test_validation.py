@@ -115,6 +115,29 @@ def test_problems(tiny: Path, override: str, rule: str, path: str, message: str,
     assert rest in f"{problem.hint} {problem.fix}"
 
 
+@pytest.mark.parametrize(
+    ("denoisers", "path", "message", "rest"),
+    [
+        ("ul3", "", "not known", "did you mean ul2? write one of: ul2, ul2r"),
+        ("3", "", "expected a list, found a whole number", "write a list"),
+        ("[{rate: -1}]", "[0].rate", "must be more than 0", "change"),
+        ("[{}, {type: blah}]", "[1].type", "not known", "write one of: span, prefix"),
+        ("[{rat: 1}]", "[0].rat", "no such key", "did you mean rate?"),
+        ("[3]", "[0]", "expected a map of keys, found a whole number", "write a map of keys"),
+    ],
+)
+def test_problems_of_denoisers(tiny: Path, denoisers: str, path: str, message: str, rest: str) -> None:
+    keys = f"{{type: mixture_of_denoisers, denoisers: {denoisers}}}"
+    tasks = (
+        f"{{type: multi_task, tasks: [{{name: a, objective: {keys}}}, {{name: b, objective: {{type: denoising}}}}]}}"
+    )
+    for objective, where in ((keys, "objective"), (tasks, "objective.tasks[0].objective")):
+        problem = one(tiny, f"objective={objective}")
+        assert problem.path == f"{where}.denoisers{path}"
+        assert message in problem.message
+        assert rest in f"{problem.hint} {problem.fix}"
+
+
 def test_a_missing_key_gives_the_line_of_its_section(write: Callable[[str, str], Path], tiny: Path) -> None:
     text = tiny.read_text(encoding="utf-8").replace("  batch_tokens: 1_024\n", "")
     problem = one(write("b.yaml", text))

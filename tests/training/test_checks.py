@@ -8,6 +8,10 @@ from typing import Any
 import pytest
 
 from pretraining.batching.config import BatchesSection
+from pretraining.objectives.sections.base import ObjectiveBase
+from pretraining.objectives.sections.causal import CausalLMSection
+from pretraining.objectives.sections.contrastive import ContrastiveSection
+from pretraining.objectives.sections.masked import ReplacedTokenDetectionSection
 from pretraining.section import Finding
 from pretraining.training.checks import RULES
 from pretraining.training.config import TrainingSection
@@ -21,6 +25,7 @@ def findings(
     available: tuple[int, bool] | None = None,
     max_epochs: float = 1.0,
     batches: dict[str, Any] | None = None,
+    objective: ObjectiveBase | None = None,
 ) -> list[Finding]:
     """What one rule says about a training of 100 steps of 1,024 tokens in samples of 64, changed by ``keys``."""
     (rule,) = (rule for rule in RULES if rule.id == rule_id)
@@ -28,6 +33,7 @@ def findings(
     facts = {
         "training": TrainingSection.model_validate(section),
         "batches": BatchesSection.model_validate({"sequence_length": 64, "max_epochs": max_epochs, **(batches or {})}),
+        "objective": objective or CausalLMSection(),
         "ranks": ranks,
         "available_tokens": available,
     }
@@ -37,6 +43,15 @@ def findings(
 def test_every_rule_accepts_a_right_training() -> None:
     for rule in RULES:
         assert findings(rule.id, {"schedule": {"warmup": {"steps": 10}}}, available=(102_400, True)) == []
+
+
+@pytest.mark.parametrize("objective", [ContrastiveSection(), ReplacedTokenDetectionSection()])
+@pytest.mark.parametrize("key", ["z_loss", "label_smoothing"])
+def test_loss_options_defined(objective: ObjectiveBase, key: str) -> None:
+    (found,) = findings("loss_options_defined", {key: 0.1}, objective=objective)
+    assert found.path == f"training.{key}" and f"{key} is not defined for it" in found.message
+    assert findings("loss_options_defined", {key: 0.0}, objective=objective) == []
+    assert findings("loss_options_defined", {key: 0.1}) == []
 
 
 def schedule(**keys: Any) -> dict[str, Any]:

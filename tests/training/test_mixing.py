@@ -14,7 +14,7 @@ import torch
 from pretraining.batching.adaptive import exponentiated
 from pretraining.batching.config import BatchesSection
 from pretraining.batching.plan import make_plan, save_plan
-from pretraining.errors import DataError
+from pretraining.errors import DataError, TrainingError
 from pretraining.modeling.config import ModelSection
 from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.tokenization.store import TokenStore
@@ -193,3 +193,15 @@ def test_adapting_needs_held_out_documents_of_every_source(fresh: Any, corpus_fo
     (run / "tokens" / "dataset_dict.json").write_text('{"splits": ["train"]}')
     with pytest.raises(DataError, match="nothing is held out of lincoln, union"):
         run_training(job)
+
+
+def test_a_batch_without_a_target_stops_the_run(fresh: Any) -> None:
+    """Every document is cut into pieces of one token, and the first token of a piece is no target."""
+    job = make_job(fresh("empty"), {"sequence_length": 16}, duration={"steps": 2}, batch_tokens=64)
+    for path in (job.run / "batches").iterdir():
+        path.unlink()
+    plan = make_plan(job.batches, TokenStore(job.run / "tokens"), raw_length=lambda length, _: 1)
+    save_plan(plan, job.run / "batches")
+    with pytest.raises(TrainingError, match=r"no token of step 1 is .* causal_lm.*Rows of 16 tokens are too short"):
+        run_training(job)
+    assert not list((job.run / "checkpoints").glob("step-*"))

@@ -59,6 +59,8 @@ def _read(store: TokenStore, rows: Sequence[npt.NDArray[Any]]) -> Iterator[Sampl
 def _add_others(store: TokenStore, samples: Sequence[Sample], others: Sequence[npt.NDArray[Any] | None]) -> None:
     """``other`` of each sample for which there are other documents."""
     with_other = [(sample, pieces) for sample, pieces in zip(samples, others, strict=True) if pieces is not None]
+    if not with_other:
+        return
     for (sample, _), other in zip(with_other, _read(store, [pieces for _, pieces in with_other]), strict=True):
         sample["other"] = other
 

@@ -13,7 +13,7 @@ class SamplesSection(Section):
     prompts: list[str] = [""]
     """The beginning of each sample; an empty one starts a document."""
     max_new_tokens: int = Field(default=120, ge=1)
-    """Length of each sample."""
+    """Length of each sample; it ends earlier at EOS, and at the last of the model's positions."""
     temperature: float = Field(default=0.8, ge=0)
     """0 takes the likeliest token every time."""
     top_k: int = Field(default=50, ge=0)

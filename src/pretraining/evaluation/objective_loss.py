@@ -39,6 +39,7 @@ def objective_figures(
     scorer: Scorer, tokenizer: Any, trained: Trained, head: str, *, batch_size: int, progress: bool = False
 ) -> list[Figure]:
     """Loss, perplexity and accuracy over the targets, for every task where there are several; those of the pairs.
+    A task without targets, and pairs where there are none, have no figures.
 
     Args:
         head: the kind of the model's head.
@@ -55,10 +56,12 @@ def objective_figures(
                 if states is not None:
                     _add_pairs(pairs, pair_logits(model, states).float(), pair_labels(part))
     about = f"all held-out rows of {trained.sequence_length} tokens, drawn once (seed {trained.seed}, epoch 0)"
+    if weights:
+        sums = {task: each for task, each in sums.items() if each.count}
     found = _total(trained, sums, about) if weights else []
     for task, each in sums.items():
         found += _figures(f"{task}/" if weights else "", each, WORDS.get(head, "target"), about)
-    return found + (_pair_figures(pairs) if pair else [])
+    return found + (_pair_figures(pairs) if pairs.count else [])
 
 
 def _batches(model: Any, tokenizer: Any, trained: Trained, size: int, *, progress: bool) -> Iterator[Batch]:
@@ -110,11 +113,14 @@ def _figures(before: str, sums: Targets, target: str, about: str) -> list[Figure
 
 
 def _total(trained: Trained, sums: dict[str, Targets], about: str) -> list[Figure]:
-    """The loss of several tasks as it is trained."""
+    """The loss of several tasks as it is trained, over those that have targets."""
+    weights = trained.objective.weights()
+    if len(sums) < len(weights):
+        about += f"; without {', '.join(task for task in weights if task not in sums)}, of which no row has a target"
     if getattr(trained.objective, "normalization", "task") == "tokens":
         loss = sum(each.nll for each in sums.values()) / max(1, sum(each.count for each in sums.values()))
         return [figure("loss", loss, f"nats per target of all tasks together; {about}")]
-    loss = sum(weight * sums[task].loss for task, weight in trained.objective.weights().items())
+    loss = sum(weights[task] * each.loss for task, each in sums.items())
     return [figure("loss", loss, f"the weighted sum of the tasks' losses; {about}")]
 
 

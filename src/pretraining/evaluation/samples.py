@@ -9,6 +9,7 @@ import torch
 from pretraining.errors import DataError
 from pretraining.evaluation.config import SamplesSection
 from pretraining.evaluation.documents import context_token
+from pretraining.modeling.architectures import POSITION_KEYS
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -19,7 +20,8 @@ SEED = 1234
 def write_samples(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, section: SamplesSection
 ) -> list[dict[str, str]]:
-    """One ``{"prompt", "text"}`` per prompt; ``text`` is what follows the prompt, up to EOS or ``max_new_tokens``.
+    """One ``{"prompt", "text"}`` per prompt; ``text`` is what follows the prompt, up to EOS, ``max_new_tokens``,
+    or the last position of the model (GPT-2's table, MPT's ``max_seq_len``).
 
     Each sample has a fixed seed of its own and leaves torch's generators as they were.
 
@@ -39,7 +41,8 @@ def _continue(model: Any, tokenizer: PreTrainedTokenizerBase, prompt: str, secti
     ids = ([] if context is None else [context]) + tokenizer(prompt, add_special_tokens=False)["input_ids"]
     if not ids:
         raise DataError("evaluation.samples.prompts: an empty prompt needs a tokenizer with a BOS or EOS token")
-    positions = getattr(model.config, "max_position_embeddings", None) or len(ids) + section.max_new_tokens
+    known = (getattr(model.config, key, None) or 0 for key in POSITION_KEYS)
+    positions = next((each for each in known if each > 0), len(ids) + section.max_new_tokens)  # XLNet says -1
     if len(ids) >= positions:
         raise DataError(
             f"evaluation.samples.prompts: {prompt[:40]!r}... takes {len(ids)} tokens "

@@ -237,10 +237,11 @@ def divides_width_always(model_type: str) -> bool:
     return nearest is not None and "self.hidden_size % self.num_attention_heads" in ast.unparse(nearest)
 
 
-_POSITION_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
+POSITION_KEYS = ("max_position_embeddings", "n_positions", "max_seq_len")
+"""Names that configs have for how many positions the model knows."""
 
 
 def positions_key(model_type: str) -> str | None:
     """The key that holds how many positions the model knows (``n_positions`` for gpt2); None when it has none."""
     fields = config_fields(model_type)
-    return next((own for key in _POSITION_KEYS if (own := own_name(model_type, key)) in fields), None)
+    return next((own for key in POSITION_KEYS if (own := own_name(model_type, key)) in fields), None)

@@ -9,7 +9,7 @@ import torch
 
 from pretraining.errors import ModelError
 from pretraining.modeling.build import build_model
-from pretraining.modeling.carriers import HEADS, head_for
+from pretraining.modeling.carriers import HEADS, WITHOUT_LOSS_OPTIONS, fitting_form, head_for, in_words
 from pretraining.modeling.config import ModelSection
 from pretraining.modeling.loss import LossOptions
 from pretraining.modeling.pretraining_model import PretrainingModel, fuses
@@ -29,12 +29,17 @@ def make_pretraining_model(
     """
     head = head_for(objective.heads(), section.architecture)
     if head is None:
+        form = fitting_form(objective, section.architecture)
         raise ModelError(
-            f"objective.type = {objective.type} needs {' or '.join(HEADS[kind] for kind in objective.heads())}, "
-            f"which {section.architecture} is not; recipes/README.md lists what goes together"
+            f"objective.type = {in_words(objective)} needs {' or '.join(HEADS[kind] for kind in objective.heads())}, "
+            f"which {section.architecture} is not; {f'set objective.form: {form}, or ' if form else ''}choose another "
+            "architecture: recipes/README.md lists what goes together"
         )
-    if options is not None and not options.plain and head in ("encoder", "replaced_token_detection"):
-        raise ModelError(f"z-loss and label smoothing are not defined for objective.type = {objective.type}")
+    if options is not None and not options.plain and head in WITHOUT_LOSS_OPTIONS:
+        raise ModelError(
+            f"training.z_loss = {options.z_loss}, training.label_smoothing = {options.label_smoothing}: neither is "
+            f"defined for objective.type = {objective.type}; set both to 0"
+        )
     model = build_model(section, tokenizer, seed=seed, head=head)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)  # for the weights of helpers beside the model

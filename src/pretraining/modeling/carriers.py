@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from pretraining.modeling.architectures import heads_in, known_configs
+from pretraining.objectives.sections.base import ObjectiveBase
 
 HEADS = {
     "causal_lm": "a causal decoder",
@@ -20,6 +21,9 @@ HEADS = {
 
 _PAIRS = frozenset({"bert", "albert"})
 _DETECTORS = frozenset({"electra", "deberta-v2"})
+
+WITHOUT_LOSS_OPTIONS = ("encoder", "replaced_token_detection")
+"""Heads whose loss is not that of a vocabulary alone, so that z-loss and label smoothing are not defined."""
 
 CANNOT_ISOLATE = frozenset({"bart", "mbart", "pegasus", "blenderbot", "blenderbot-small", "marian", "plbart"})
 """Their positions count from the beginning of the row, so a packed document is not what it is alone."""
@@ -71,6 +75,22 @@ def architectures_of(head: str) -> frozenset[str]:
 def head_for(heads: Sequence[str], architecture: str) -> str | None:
     """The first of the objective's heads that the architecture has."""
     return next((head for head in heads if architecture in architectures_of(head)), None)
+
+
+def in_words(objective: ObjectiveBase) -> str:
+    """The objective's name, with its ``form`` where it has several, which decides about the head."""
+    form = getattr(objective, "form", None)
+    return objective.type + (f" with form: {form}" if form else "")
+
+
+def fitting_form(objective: ObjectiveBase, architecture: str) -> str | None:
+    """The ``form`` in which the architecture can learn the objective; None where there is none."""
+    if not hasattr(objective, "form"):
+        return None
+    forms = ("decoder", "encoder_decoder")
+    return next(
+        (form for form in forms if head_for(objective.model_copy(update={"form": form}).heads(), architecture)), None
+    )
 
 
 @cache

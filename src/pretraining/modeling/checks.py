@@ -14,7 +14,16 @@ from pretraining.modeling.architectures import (
     own_name,
     positions_key,
 )
-from pretraining.modeling.carriers import HEADS, SHOWN, architectures_of, head_for, isolates, known_architectures
+from pretraining.modeling.carriers import (
+    HEADS,
+    SHOWN,
+    architectures_of,
+    fitting_form,
+    head_for,
+    in_words,
+    isolates,
+    known_architectures,
+)
 from pretraining.modeling.config import ModelSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Finding, Rule
@@ -88,11 +97,46 @@ def objective_fits_architecture(model: ModelSection, objective: ObjectiveBase) -
     name, kinds = model.architecture, objective.heads()
     needed = " or ".join(HEADS[kind] for kind in kinds)
     known = sorted(set().union(*(architectures_of(kind) for kind in kinds)) & set(SHOWN))
+    form = fitting_form(objective, name)
+    instead = f"set objective.form: {form}, or " if form else ""
     yield Finding(
         path="objective.type",
-        message=f"{objective.type} needs {needed}, which {name} is not",
-        fix=f"choose an architecture such as {', '.join(known)}, or another objective; recipes/README.md has the table",
+        message=f"{in_words(objective)} needs {needed}, which {name} is not",
+        fix=f"{instead}choose an architecture such as {', '.join(known)}, or another objective; "
+        "recipes/README.md has the table",
     )
+
+
+def views_differ(model: ModelSection, objective: ObjectiveBase) -> Iterator[Finding]:
+    """``contrastive`` learns from a model with dropout, which is what makes two views of a text."""
+    if objective.type != "contrastive" or not _readable(model):
+        return
+    given = {own_name(model.architecture, key): value for key, value in model.config_keys.items()}
+    defaults = {key: field.default for key, field in config_fields(model.architecture).items()}
+    rates = {key: value for key, value in (defaults | given).items() if _is_dropout_of_layers(key)}
+    # A rate that is no number is another rule's, or is not known before the config is made.
+    if not rates or any(not isinstance(rate, int | float) or rate for rate in rates.values()):
+        return
+    path = next((f"model.{key}" for key in rates if key in given), "model.architecture")
+    yield Finding(
+        path,
+        f"contrastive learns from two views of a text that dropout makes differ, and every dropout of this "
+        f"{model.architecture} is 0 ({', '.join(rates)}; defaults included)",
+        f"set one of them to 0.1, such as model.{next(iter(rates))}: 0.1",
+    )
+
+
+def _is_dropout_of_layers(key: str) -> bool:
+    """Whether a key of a config is the dropout of the layers, and not that of a head that is not built."""
+    return "dropout" in key and not key.startswith(("classifier", "summary", "pooler", "qa", "seq_classif"))
+
+
+def pair_has_two_segments(model: ModelSection, objective: ObjectiveBase) -> Iterator[Finding]:
+    """``sentence_pair`` has an embedding for each of its two segments."""
+    size = model.config_keys.get("type_vocab_size")
+    if objective.type == "sentence_pair" and type(size) is int and size < 2:
+        message = "sentence_pair numbers its two segments 0 and 1, and the model has no embedding for the second"
+        yield Finding("model.type_vocab_size", message, "remove it, or set it to 2")
 
 
 def packing_can_isolate(model: ModelSection, objective: ObjectiveBase, batches: BatchesSection) -> Iterator[Finding]:
@@ -262,6 +306,19 @@ RULES = [
         says="The objective and the architecture go together.",
         why="A decoder cannot fill in what it has not reached, and an encoder sees the token that it is to predict.",
         check=objective_fits_architecture,
+    ),
+    Rule(
+        id="views_differ",
+        says="With `contrastive`, one dropout of the model's layers is above 0.",
+        why="Both views of a text are the same tokens: without dropout (the default of ALBERT and ModernBERT) they are "
+        "equal, and the loss says nothing.",
+        check=views_differ,
+    ),
+    Rule(
+        id="pair_has_two_segments",
+        says="With `sentence_pair`, `model.type_vocab_size` is 2 or more.",
+        why="The second segment would have no row in the embedding: an index error when training starts.",
+        check=pair_has_two_segments,
     ),
     Rule(
         id="packing_can_isolate",

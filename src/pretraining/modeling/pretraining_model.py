@@ -101,8 +101,10 @@ class ForTrainer(nn.Module):
       plain mean over the micro-batches, which is exact where they have equally many targets;
     - ``contrastive`` has the micro-batch as its pool: accumulation does not enlarge it, only our loop does that.
 
-    Give the trainer ``remove_unused_columns=False``. What it saves are the weights of ``inner``; ``inner.model`` is
-    the model of transformers, and ``inner.published`` picks its weights.
+    Give the trainer ``remove_unused_columns=False`` and no ``label_names``: ``eval_loss`` comes for every objective,
+    as the mean over batches. That of ``contrastive`` is without dropout, so its two views are equal. What the trainer
+    saves are the weights of ``inner``; ``inner.model`` is the model of transformers, and ``inner.published`` picks its
+    weights.
     """
 
     def __init__(self, inner: PretrainingModel) -> None:
@@ -113,8 +115,14 @@ class ForTrainer(nn.Module):
         self.register_state_dict_post_hook(_without_tied)  # type: ignore[no-untyped-call]
         self.register_load_state_dict_post_hook(_nothing_tied_is_missing)  # type: ignore[no-untyped-call]
 
-    def forward(self, num_items_in_batch: Tensor | int | None = None, **batch: Tensor) -> dict[str, Tensor]:
-        """The weighted sum of the terms' means, as this micro-batch's part of the step."""
+    def forward(
+        self, num_items_in_batch: Tensor | int | None = None, return_loss: bool = True, **batch: Tensor
+    ) -> dict[str, Tensor]:
+        """The weighted sum of the terms' means, as this micro-batch's part of the step.
+
+        ``return_loss`` changes nothing: by its name and default the trainer knows that there is a loss in evaluation
+        too, whatever the batch's labels are called (``can_return_loss`` of transformers).
+        """
         counts = self.inner.counts(batch)
         share: Any = 1.0
         if num_items_in_batch is not None:

@@ -11,6 +11,8 @@ from pretraining.batching.config import BatchesSection
 from pretraining.errors import DataError
 from pretraining.objectives.config import MultiTaskSection, with_options
 from pretraining.objectives.sections.base import ObjectiveBase
+from pretraining.objectives.sections.fill_in_the_middle import FIM_PLACES, FIM_SHORTEST, FillInTheMiddleSection
+from pretraining.objectives.sections.pairs import FRAME_TOKENS
 from pretraining.objectives.sections.spans import MixtureOfDenoisersSection, SpanCorruptionSection
 from pretraining.section import Finding, Rule
 from pretraining.tokenization.config import TokenizerSection
@@ -59,6 +61,38 @@ def _with_sentinels(section: ObjectiveBase) -> Iterator[tuple[str, SpanCorruptio
             yield from ((f".tasks[{number}].objective{path}", each) for path, each in _with_sentinels(task.objective))
 
 
+def rows_hold_a_pair(objective: ObjectiveBase, batches: BatchesSection) -> Iterator[Finding]:
+    """``sentence_pair`` has room for a token on each side, in every stage."""
+    least = FRAME_TOKENS + 2
+    if objective.type != "sentence_pair":
+        return
+    lengths = {"batches.sequence_length": batches.sequence_length}
+    if batches.stages:
+        own = {f"batches.stages[{n}].sequence_length": stage.sequence_length for n, stage in enumerate(batches.stages)}
+        inherited = lengths if None in own.values() else {}
+        lengths = {**inherited, **{path: length for path, length in own.items() if length is not None}}
+    for path, length in lengths.items():
+        if length < least:
+            message = f"[CLS] A [SEP] B [SEP] has {least} tokens at least, and rows have {length}"
+            yield Finding(path, message, f"set it to {least} or more; 128 and 512 are usual")
+
+
+def rows_have_room_for_marks(objective: ObjectiveBase, batches: BatchesSection) -> Iterator[Finding]:
+    """In every stage the rows of fill-in-the-middle hold more text than places left free."""
+    told: set[str] = set()
+    for stage, length, section in _in_stages(objective, batches):
+        sections = [task.objective for task in section.tasks] if isinstance(section, MultiTaskSection) else [section]
+        own = bool(batches.stages) and batches.stages[stage].sequence_length is not None
+        path = f"batches.stages[{stage}].sequence_length" if own else "batches.sequence_length"
+        if length < FIM_SHORTEST and path not in told and any(isinstance(s, FillInTheMiddleSection) for s in sections):
+            told.add(path)
+            yield Finding(
+                path,
+                f"fill_in_the_middle leaves {FIM_PLACES} tokens of a row free for its marks, and a row has {length:,}",
+                f"set it to {FIM_SHORTEST} or more",
+            )
+
+
 def pretrained_tokenizer_suffices(
     tokenizer: TokenizerSection, objective: ObjectiveBase, batches: BatchesSection, base: Path
 ) -> Iterator[Finding]:
@@ -87,6 +121,12 @@ def pretrained_tokenizer_suffices(
 
 RULES = [
     Rule(
+        "rows_hold_a_pair",
+        f"Rows of `sentence_pair` have {FRAME_TOKENS + 2} tokens or more, in every stage.",
+        "A pair is two texts and three tokens around them; shorter rows are refused when training starts.",
+        rows_hold_a_pair,
+    ),
+    Rule(
         "pretrained_tokenizer_suffices",
         "A pretrained tokenizer in a folder can be read, and has the tokens that recipe and objective need.",
         "It is loaded after the corpus is built. What its files do not tell is found then.",
@@ -97,5 +137,11 @@ RULES = [
         "Objectives with sentinels have as many (`extra_ids`) as a row of any stage has spans.",
         "The tokenizer gets as many as are asked for; that they are too few would be found when training starts.",
         sentinels_suffice,
+    ),
+    Rule(
+        "rows_have_room_for_marks",
+        "Rows of `fill_in_the_middle` are long enough for its three marks beside the text.",
+        "A document for which a row has no room is learnt as it is, so all of it would be plain causal LM.",
+        rows_have_room_for_marks,
     ),
 ]

@@ -72,6 +72,12 @@ class MultiTaskSection(ObjectiveBase):
             raise ValueError(f"the tasks need names of their own, not {names}")
         if any(getattr(task.objective, "span_boundary", False) for task in self.tasks):
             raise ValueError("span_boundary needs a head of its own, which tasks do not share; leave it out")
+        alone = [task for task in self.tasks if not set(task.objective.heads()) & set(MIXABLE)]
+        if alone:
+            raise ValueError(
+                "only objectives whose loss is that of a vocabulary alone can share a model, which leaves out "
+                + ", ".join(f"{task.name} ({task.objective.type})" for task in alone)
+            )
         if not self.heads():
             raise ValueError(
                 "the tasks have no kind of model in common: "

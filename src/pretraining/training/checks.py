@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pretraining.batching.config import BatchesSection
 from pretraining.batching.timeline import Timeline, make_timeline
 from pretraining.errors import DataError
+from pretraining.modeling.carriers import WITHOUT_LOSS_OPTIONS
+from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Duration, Finding, Rule
 from pretraining.training.config import TrainingSection
 from pretraining.training.job import Horizon
@@ -272,6 +274,16 @@ def enough_tokens(
         )
 
 
+def loss_options_defined(training: TrainingSection, objective: ObjectiveBase) -> Iterator[Finding]:
+    """z-loss and label smoothing where the loss is one over the vocabulary."""
+    if not set(objective.heads()) & set(WITHOUT_LOSS_OPTIONS):
+        return
+    for key in ("z_loss", "label_smoothing"):
+        if getattr(training, key):
+            message = f"{objective.type} has no loss of a vocabulary alone: {key} is not defined for it"
+            yield Finding(f"training.{key}", message, "remove it, or set it to 0.0")
+
+
 TRACKERS = {
     **{name: name for name in ("aim", "wandb", "trackio", "comet_ml", "mlflow", "clearml", "dvclive", "swanlab")},
     "tensorboard": "tensorboard",
@@ -296,6 +308,12 @@ def trackers_usable(training: TrainingSection) -> Iterator[Finding]:
 
 
 RULES = [
+    Rule(
+        id="loss_options_defined",
+        says="`z_loss` and `label_smoothing` are not given with `contrastive` or `replaced_token_detection`.",
+        why="They are about the probabilities of a vocabulary; the model refuses them when it is built.",
+        check=loss_options_defined,
+    ),
     Rule(
         id="duration_given",
         says="`training.duration` is given, or `batches.stages`.",

@@ -68,6 +68,7 @@ class HeldOut:
         self, samples: HeldOutSamples, accelerator: Accelerator, module: torch.nn.Module
     ) -> tuple[dict[str, float], dict[str, float]]:
         """The mean of every term and the weighted total, and shares that are right: the same numbers on all ranks.
+        What has no target in these rows is absent.
 
         Every rank makes the same number of forward passes, because sharded modes communicate in each; a rank
         that has no rows left computes on the first one and counts nothing.
@@ -90,7 +91,7 @@ class HeldOut:
         rights = [name.removeprefix("right ") for name in names if name.startswith("right ")]
         if len(terms) == 1:
             losses = {"loss": losses["loss"]}
-        return losses, {name: total[f"right {name}"] / max(1.0, total[f"all {name}"]) for name in rights}
+        return losses, {name: total[f"right {name}"] / total[f"all {name}"] for name in rights if total[f"all {name}"]}
 
 
 def _figures(module: torch.nn.Module, inner: Any, batch: dict[str, torch.Tensor]) -> dict[str, float]:

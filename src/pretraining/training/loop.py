@@ -10,7 +10,7 @@ from pretraining.errors import Interrupted, TrainingError
 from pretraining.training.adaptation import Adaptation
 from pretraining.training.checkpoints import TrainingState, prune, write_checkpoint
 from pretraining.training.job import Every
-from pretraining.training.metrics import Meter, changes, held_out_line, log_line, not_finite
+from pretraining.training.metrics import Meter, changes, held_out_line, log_line, no_target, not_finite
 from pretraining.training.optimizers import set_learning_rate
 from pretraining.training.setup import Setup
 from pretraining.training.signals import StopRequest
@@ -23,7 +23,7 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
 
     Raises:
         Interrupted: a signal arrived; a checkpoint was saved first.
-        TrainingError: the loss or the gradient is not finite.
+        TrainingError: the loss or the gradient is not finite, or nothing of the first global batch is a target.
     """
     steps, due, adaptation = setup.timeline.steps, times(setup), Adaptation(setup)
     setup.data.follow(state.decisions)
@@ -36,6 +36,9 @@ def train(setup: Setup, state: TrainingState) -> TrainingState:
             micro_batches = [next(batches) for _ in range(setup.micro_batches(step))]
             now_due = {name: due[name].due(step + 1, meter.total) for name in due}
             targets, work, flags = agree(setup, micro_batches, stop.signal, now_due)
+            if step == 0 and not any(targets.values()):  # later a small batch may have none by chance
+                length = setup.timeline.leg(step).sequence_length
+                raise TrainingError(no_target(step + 1, setup.job.objective.type, length))
             rate = set_learning_rate(setup.optimizers, setup.schedule(step))
             losses, norm = update(setup, micro_batches, targets, step)
             if not torch.isfinite(torch.tensor([losses["loss"], norm])).all():

@@ -119,6 +119,15 @@ def not_finite(step: int, loss: float, norm: float) -> str:
     )
 
 
+def no_target(step: int, objective: str, length: int) -> str:
+    """The message when nothing of a global batch is to be learnt."""
+    return (
+        f"no token of step {step} is a target of the objective {objective}, so there is nothing to learn; nothing of "
+        f"the step is saved. Rows of {length:,} tokens are too short for it, or its shares are too small for so few "
+        "tokens: raise batches.sequence_length or training.batch_tokens, or change the keys of objective."
+    )
+
+
 class Meter:
     """Seconds of training, without the pauses for evaluation and checkpoints, and the work done in them."""
 

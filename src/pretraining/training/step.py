@@ -29,7 +29,8 @@ def update(setup: Setup, micro_batches: list[Batch], counts: Counts, step: int) 
         counts: targets of each term in the global batch.
 
     Returns:
-        The mean of each term, with the weighted total under ``loss``; and the gradient norm before clipping.
+        The mean of each term that has targets, with the weighted total under ``loss``; and the gradient norm before
+        clipping.
     """
     accelerator, inner = setup.accelerator, setup.inner
     run = _with_all_negatives if inner.whole_batch else _accumulated
@@ -46,9 +47,9 @@ def update(setup: Setup, micro_batches: list[Batch], counts: Counts, step: int) 
 
 
 def means(inner: Any, sums: Counts, counts: Counts) -> dict[str, float]:
-    """Each term by its own targets, and the total as it is trained under ``loss``."""
+    """Each term that has targets by its own, and the total as it is trained, over these terms, under ``loss``."""
     total = sum(inner.weights[term] * value / divisor(inner, counts, term) for term, value in sums.items())
-    return {term: value / max(1.0, counts[term]) for term, value in sums.items()} | {"loss": total}
+    return {term: value / counts[term] for term, value in sums.items() if counts[term]} | {"loss": total}
 
 
 def _accumulated(setup: Setup, micro_batches: list[Batch], counts: Counts, step: int) -> dict[str, torch.Tensor]:

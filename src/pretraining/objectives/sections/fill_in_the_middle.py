@@ -9,6 +9,11 @@ from pydantic import Field, model_validator
 
 from pretraining.objectives.sections.base import ObjectiveBase
 
+FIM_PLACES = 8
+"""Places that a row leaves free at least: three marks, and some for the tokens that fall apart at two cuts."""
+FIM_SHORTEST = 2 * FIM_PLACES
+"""Tokens of the shortest rows that are more text than places left free."""
+
 
 class FillInTheMiddleSection(ObjectiveBase):
     """Fill-in-the-middle (Bavarian et al. 2022, arXiv 2207.14255; as SantaCoder and CodeLlama train it): a document is
@@ -24,9 +29,9 @@ class FillInTheMiddleSection(ObjectiveBase):
     """``document``: only whole documents are cut; ``context``: also the pieces that packing has made of long ones."""
     min_characters: int = Field(default=10, ge=0)
     """Shorter texts are left as they are."""
-    reserve: float = Field(default=0.03, ge=0, lt=0.5)
-    """Share of a row that packing leaves free for the marks and for tokens that fall apart at the cuts. A document for
-    which a row has no room left is learnt as it is: nothing is ever cut off."""
+    reserve: float = Field(default=0.03, gt=0, lt=0.5)
+    """Share of a row, of 8 tokens at least, that packing leaves free for the marks and for tokens that fall apart at
+    the cuts. A document for which a row has no room left is learnt as it is: nothing is ever cut off."""
     prefix_token: str = "<fim_prefix>"
     """Stands before the prefix."""
     suffix_token: str = "<fim_suffix>"
@@ -50,5 +55,5 @@ class FillInTheMiddleSection(ObjectiveBase):
 
 
 def fim_raw_length(sequence_length: int, reserve: float) -> int:
-    """Raw tokens of a row of ``sequence_length`` places of which ``reserve`` is left free."""
-    return max(1, sequence_length - math.ceil(sequence_length * reserve))
+    """Raw tokens of a row of ``sequence_length`` places of which ``reserve``, ``FIM_PLACES`` at least, is left free."""
+    return max(1, sequence_length - max(math.ceil(sequence_length * reserve), FIM_PLACES))

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.span_lengths import corrupted_lengths, span_corruption_raw_length, span_counts
@@ -100,12 +100,20 @@ PRESETS: dict[str, list[DenoiserSection]] = {
 """Published mixtures."""
 
 
+def _preset_or_list(value: object) -> str:
+    # So that a mistake is told about the one that was meant, not about both.
+    return "preset" if isinstance(value, str) else "list"
+
+
 class MixtureOfDenoisersSection(ObjectiveBase):
     """A mixture of denoisers (UL2): each row is corrupted by one of them, and begins with the token of its mode."""
 
     type: Literal["mixture_of_denoisers"] = "mixture_of_denoisers"
     """``mixture_of_denoisers``: span corruption of several kinds and prefixes (UL2)."""
-    denoisers: Literal["ul2", "ul2r"] | list[DenoiserSection] = "ul2"
+    denoisers: Annotated[
+        Annotated[Literal["ul2", "ul2r"], Tag("preset")] | Annotated[list[DenoiserSection], Tag("list")],
+        Discriminator(_preset_or_list),
+    ] = "ul2"
     """``ul2``: R, S and X denoisers of UL2; ``ul2r``: those of UL2R; or a list of denoisers."""
     form: Literal["encoder_decoder", "decoder"] = "encoder_decoder"
     """``encoder_decoder`` (UL2), or ``decoder``: inputs and targets in one row, the inputs as a prefix (UL2R)."""

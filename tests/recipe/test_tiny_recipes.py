@@ -65,7 +65,12 @@ def shortened(path: Path) -> LoadedRecipe:
     stages = [f"batches.stages[{number}].duration={{steps: 1}}" for number in range(len(recipe.batches.stages))]
     decay = ["training.schedule.decay={steps: 1}"] if recipe.training.schedule.decay else []
     batch = [f"training.batch_tokens={2 * recipe.batches.longest_sequence}"]
-    return load_recipe(path, [*SMALL, *files, *(stages or ["training.duration={steps: 3}"]), *decay, *batch])
+    rates = [  # those for hundreds of steps are too high for a warm-up of one
+        f"training.optimizer.{key}={rate / 5}"
+        for key in ("learning_rate", "muon_learning_rate", "embedding_learning_rate")
+        if (rate := getattr(recipe.training.optimizer, key)) is not None
+    ]
+    return load_recipe(path, [*SMALL, *files, *(stages or ["training.duration={steps: 3}"]), *decay, *batch, *rates])
 
 
 def run_in_process(loaded: LoadedRecipe) -> Path:

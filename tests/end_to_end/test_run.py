@@ -95,7 +95,7 @@ def test_a_stage_with_a_missing_or_changed_file_is_not_up_to_date(copy: Path) ->
     next((copy / "runs" / "tiny" / "corpus").glob("train-*.parquet")).unlink()
     (copy / "runs" / "tiny" / "tokenizer" / "tokenizer.json").write_text("{}")
     _, err = pretrain(copy, "train", "tiny.yaml", "seed=7", status=2)
-    assert "runs/tiny/corpus is out of date; run `pretrain corpus tiny.yaml seed=7` first" in err
+    assert "runs/tiny/corpus is damaged (train-00000-of-00001.parquet is missing); run `pretrain corpus" in err
     out, _ = pretrain(copy, "run", "tiny.yaml")
     assert out.count("up to date") == 4
     assert results(copy / "runs" / "tiny") == before

@@ -127,3 +127,13 @@ def test_a_training_that_ends_well_although_a_signal_came_is_done(
 ) -> None:
     script = 'echo 0 > "$PRETRAINING_STATUS_FILE"; trap "" TERM; : > READY; exec sleep 0.01'
     launched(monkeypatch, tmp_path / "ready", script, signal.SIGTERM)
+
+
+def test_a_status_that_nobody_waits_for_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RANK", raising=False)
+    monkeypatch.setenv(launch.STATUS_FILE, str(tmp_path / "status"))
+    launch.report_status(3)
+    assert (tmp_path / "status").read_text() == "3"
+    monkeypatch.setenv(launch.STATUS_FILE, str(tmp_path / "gone" / "status"))
+    launch.report_status(3)
+    assert not (tmp_path / "gone").exists()

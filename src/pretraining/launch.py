@@ -144,4 +144,5 @@ def report_status(status: int) -> None:
     """Tell ``launch_training`` how it ended: the launcher's own exit status does not."""
     path = os.environ.get(STATUS_FILE)
     if path and os.environ.get("RANK", "0") == "0":
-        Path(path).write_text(str(status))
+        with contextlib.suppress(FileNotFoundError):  # nobody waits any more: the command was killed with its folder
+            Path(path).write_text(str(status))

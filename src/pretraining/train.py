@@ -135,8 +135,11 @@ def describe(setup: Setup) -> str:
     first, last = timeline.legs[0], timeline.legs[-1]
     ramp = job.training.batch_tokens
     growing = "" if isinstance(ramp, int) else f", growing to {last.batch_tokens:,} over {ramp.over}"
+    trained = sum(parameter.numel() for parameter in setup.inner.parameters())
+    more = trained - setup.parameters  # ELECTRA's generator, SimCSE's and SpanBERT's heads
+    beside = f" (and {more:,} beside the model, not counted in the operations)" if more else ""
     lines = [
-        f"{job.model.architecture}, {setup.parameters:,} parameters, "
+        f"{job.model.architecture}, {setup.parameters:,} parameters{beside}, "
         f"{setup.flops_per_token(setup.sequence_length) / 1e6:.1f} MFLOP a token; "
         f"{'fused linear cross entropy' if setup.inner.fused else 'cross entropy on full logits'}",
         f"{timeline.steps:,} steps x {first.batch_tokens:,} tokens{growing} ({setup.accelerator.num_processes} ranks x "

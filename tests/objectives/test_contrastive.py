@@ -17,7 +17,11 @@ WIDTH = 16
 
 
 class Vocabulary:
-    pad_token_id = 3
+    pad_token_id: int | None = 3
+    eos_token_id, sep_token_id, all_special_ids = 2, None, (2, 3)
+
+    def get_vocab(self) -> dict[str, int]:
+        return {f"t{i}": i for i in range(1000)}
 
 
 def collator(**options: Any) -> DataCollatorForContrastive:
@@ -68,3 +72,12 @@ def test_the_section_and_a_sample_that_is_too_long() -> None:
     assert collator().special_tokens() == section.special_tokens() == []
     with pytest.raises(ValueError, match="17 tokens in pieces of"):
         collator()([sample([5] * 17)])
+
+
+def test_a_tokenizer_without_padding_pads_with_eos() -> None:
+    class Unpadded(Vocabulary):
+        pad_token_id = None
+
+    batch = DataCollatorForContrastive(Unpadded(), sequence_length=WIDTH)([sample([5, 6])])
+    assert batch["input_ids"][0].tolist() == [5, 6] + [2] * (WIDTH - 2)
+    assert batch["document_ids"][0].tolist() == [1, 1] + [0] * (WIDTH - 2)

@@ -106,10 +106,14 @@ def check_published(folder: Path, auto: str) -> None:
 
 
 @pytest.mark.parametrize("path", TINY, ids=lambda path: str(path.parent.name))
-def test_a_tiny_recipe_learns_and_is_measured(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_tiny_recipe_learns_and_is_measured(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     loaded = shortened(path)
     folder = run_in_process(loaded)
+    more_is_trained = loaded.recipe.objective.type in ("replaced_token_detection", "contrastive")  # a generator, an MLP
+    assert ("beside the model" in capsys.readouterr().out) == more_is_trained
     lines = [json.loads(line) for line in (folder / "metrics.jsonl").read_text("utf-8").splitlines()]
     losses = [line["loss"] for line in lines if "loss" in line]
     held_out = [line["held_out_loss"] for line in lines if "held_out_loss" in line]

@@ -11,7 +11,8 @@ import torch
 from pretraining.objectives.bodies import bodies, sentences
 from pretraining.objectives.draws import uniform
 from pretraining.objectives.marks import sentence_end_ids, token_ids
-from pretraining.objectives.rows import IGNORED, Integers, Rows, make_rows
+from pretraining.objectives.rows import IGNORED, Integers, Rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.infilling import BlankInfillingSection
 from pretraining.objectives.seq2seq import Layout, Segments, alternate, merge
 from pretraining.objectives.span_lengths import poisson
@@ -26,13 +27,12 @@ from pretraining.objectives.spans import (
     row_sums,
     sampled_lengths,
 )
-from pretraining.objectives.vocabulary import Vocabulary
 
 KIND, SENTENCES, LONG_SPANS, ORDER = range(OWN, OWN + 4)
 SHORT, SENTENCE, LONG = range(3)
 
 
-class DataCollatorForBlankInfilling:
+class DataCollatorForBlankInfilling(SectionCollator[BlankInfillingSection]):
     """Blanks of a text, generated one after another behind it: ``collator(samples) -> tensors``.
 
     ``(batch, sequence_length)`` each, int64 but for the mask. The piece ``a b [c] d [e f]``, its second span first::
@@ -54,45 +54,25 @@ class DataCollatorForBlankInfilling:
 
     Args:
         tokenizer: of transformers, with the blanks, the start and the end token.
-        sequence_length: tokens of a row.
-        seed: of the spans.
-        pad_to_multiple_of: make rows only as long as the longest needs, rounded up to this multiple.
         parameters: those of ``BlankInfillingSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer lacks one of the tokens, or has none that ends a sentence.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = section = BlankInfillingSection(**parameters)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
-        self.vocabulary = vocabulary = Vocabulary(tokenizer)
+    Section = BlankInfillingSection
+
+    def _prepare(self, tokenizer: Any) -> None:
+        section = self.section
         names = [*section.mask_tokens(), section.start_token, section.end_token]
         ids = token_ids(tokenizer, names, remedy="train the tokenizer with it, or name another in objective")
         self.mask_ids, self.start_id, self.end_id = ids[:3], int(ids[3]), int(ids[4])
-        self._ends = np.zeros(len(vocabulary.special), bool)
+        self._ends = np.zeros(len(self.vocabulary.special), bool)
         if section.gap_sentence_prob > 0:
-            self._ends[sentence_end_ids(tokenizer, vocabulary, section.sentence_ends)] = True
+            self._ends[sentence_end_ids(tokenizer, self.vocabulary, section.sentence_ends)] = True
         self._lengths = np.array(poisson(section.average_block_length, shortest=1, longest=section.max_block_length))
-
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have: blanks, start and end."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens of a row; 452 for 512 with GLM's settings."""
-        return self.section.raw_length(sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make the blanks of a batch.
@@ -103,8 +83,7 @@ class DataCollatorForBlankInfilling:
         Raises:
             ValueError: a sample is longer, or its lengths do not add up.
         """
-        width = self.raw_length(self.sequence_length)
-        rows = make_rows(samples, width=width, pad_token_id=self.vocabulary.pad_token_id, seed=self.seed)
+        rows = self.rows(samples)
         draws = PieceDraws(rows)
         thresholds = np.cumsum([self.section.bert_prob, self.section.gap_sentence_prob])
         kinds = np.searchsorted(thresholds, uniform(rows.keys, 1, stream=KIND)[:, 0], side="right")
@@ -180,7 +159,7 @@ class DataCollatorForBlankInfilling:
         labels = merge(IGNORED, spans.gather(ids, after=self.end_id), generated)
         positions = merge(position, np.repeat(blank_position, spans.length + 1), generated)
         batch = {
-            "input_ids": layout.write(inputs, self.vocabulary.pad_token_id),
+            "input_ids": layout.write(inputs, self.pad_token_id),
             "shift_labels": layout.write(labels, IGNORED),
             "prefix_mask": layout.write(~generated, False),
             "position_ids": layout.write(positions, 0),

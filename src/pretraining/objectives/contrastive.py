@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from pretraining.objectives.rows import make_rows
+from pretraining.objectives.vocabulary import Vocabulary
 
 
 class DataCollatorForContrastive:
@@ -22,7 +23,7 @@ class DataCollatorForContrastive:
     def __init__(
         self, tokenizer: Any, *, sequence_length: int, seed: int = 0, pad_to_multiple_of: int | None = None
     ) -> None:
-        self.pad_token_id: int = tokenizer.pad_token_id
+        self.pad_token_id = Vocabulary(tokenizer).pad_token_id
         self.sequence_length, self.seed, self.pad_to_multiple_of = sequence_length, seed, pad_to_multiple_of
 
     @staticmethod

@@ -11,16 +11,17 @@ import torch
 from pretraining.objectives.bodies import bodies, sentences
 from pretraining.objectives.marks import sentence_end_ids
 from pretraining.objectives.noise import fitting, mask_ids, masked_spans, permuted, rotated
-from pretraining.objectives.rows import Integers, Rows, make_rows
+from pretraining.objectives.rows import Integers, Rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.infilling import DenoisingSection
 from pretraining.objectives.seq2seq import Segments, encoder_decoder_batch
 from pretraining.objectives.span_lengths import poisson
 from pretraining.objectives.spans import PieceDraws, Spans, flat_ids
-from pretraining.objectives.vocabulary import Vocabulary, named_token
+from pretraining.objectives.vocabulary import named_token
 from pretraining.tokenization.special import frame
 
 
-class DataCollatorForDenoising:
+class DataCollatorForDenoising(SectionCollator[DenoisingSection]):
     """Whole documents from noised copies: ``collator(samples) -> tensors``.
 
     int64 ``(batch, sequence_length)`` each, here one piece with two sentences::
@@ -42,46 +43,27 @@ class DataCollatorForDenoising:
     Args:
         tokenizer: of transformers, with EOS, and a mask token unless nothing is masked.
         sequence_length: tokens of inputs and of targets.
-        seed: of the noise.
-        pad_to_multiple_of: make rows only as long as the longest needs, rounded up to this multiple.
         parameters: those of ``DenoisingSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer has no mask token, or none that ends a sentence.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = section = DenoisingSection(**parameters)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
-        self.vocabulary = vocabulary = Vocabulary(tokenizer)
+    Section = DenoisingSection
+
+    def _prepare(self, tokenizer: Any) -> None:
+        section = self.section
         self.decoder_start_token_id = frame(tokenizer)[1]
         self.mask_token_id = named_token(tokenizer, "mask_token") if section.token_roles() else None
-        self._ends = np.zeros(len(vocabulary.special), bool)
+        self._ends = np.zeros(len(self.vocabulary.special), bool)
         if section.permute_sentences > 0:
-            self._ends[sentence_end_ids(tokenizer, vocabulary, section.sentence_ends)] = True
+            self._ends[sentence_end_ids(tokenizer, self.vocabulary, section.sentence_ends)] = True
         self._lengths = None
         if section.mask_length == "span-poisson":
             longest = 10 * (2 + int(section.poisson_lambda))
             self._lengths = np.array(poisson(section.poisson_lambda, shortest=0, longest=longest))
-
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have beside those with roles: none."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens of a row: as many as it has."""
-        return self.section.raw_length(sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Noise a batch of samples.
@@ -92,15 +74,14 @@ class DataCollatorForDenoising:
         Raises:
             ValueError: a sample is longer, or its lengths do not add up.
         """
-        pad, width = self.vocabulary.pad_token_id, self.sequence_length
-        rows = make_rows(samples, width=width, pad_token_id=pad, seed=self.seed)
+        rows = self.rows(samples)
         clean = flat_ids(rows)
         batch = encoder_decoder_batch(
             self._noised(clean, rows),
             Segments(clean, rows.piece_length),
             rows,
-            widths=(width, width),
-            pad=pad,
+            widths=(self.sequence_length, self.sequence_length),
+            pad=self.pad_token_id,
             start=self.decoder_start_token_id,
             pad_to_multiple_of=self.pad_to_multiple_of,
         )

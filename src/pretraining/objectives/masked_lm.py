@@ -8,12 +8,12 @@ from typing import Any
 import torch
 
 from pretraining.objectives.masking import Masker
-from pretraining.objectives.rows import make_rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.masked import MaskedLMSection
 from pretraining.objectives.span_boundary import span_boundary_targets
 
 
-class DataCollatorForMaskedLM:
+class DataCollatorForMaskedLM(SectionCollator[MaskedLMSection]):
     """Hidden tokens, predicted from both sides: ``collator(samples) -> tensors``.
 
     int64 ``(batch, sequence_length)`` each::
@@ -37,38 +37,18 @@ class DataCollatorForMaskedLM:
 
     Args:
         tokenizer: a fast tokenizer of transformers with a mask token.
-        sequence_length: tokens of a row.
-        seed: of the masks.
-        pad_to_multiple_of: make rows only as long as the longest sample needs, rounded up to this multiple.
         parameters: those of ``MaskedLMSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer has no mask token, or its words cannot be told.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = MaskedLMSection(**parameters)
-        self.masker = Masker(tokenizer, self.section)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
+    Section = MaskedLMSection
 
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have beside those with roles: none."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens that fill a row: as many as it has."""
-        return self.section.raw_length(sequence_length)
+    def _prepare(self, tokenizer: Any) -> None:
+        self.masker = Masker(tokenizer, self.vocabulary, self.section)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Mask a batch of samples.
@@ -81,13 +61,7 @@ class DataCollatorForMaskedLM:
             ValueError: a sample is longer than ``sequence_length``, or its lengths do not add up.
             DataError: ``progress`` is needed and missing.
         """
-        rows = make_rows(
-            samples,
-            width=self.sequence_length,
-            pad_token_id=self.masker.vocabulary.pad_token_id,
-            seed=self.seed,
-            pad_to_multiple_of=self.pad_to_multiple_of,
-        )
+        rows = self.rows(samples, pad_to_multiple_of=self.pad_to_multiple_of)
         masked = self.masker(rows, samples)
         document_ids, position_ids = rows.documents_and_positions()
         batch = {
@@ -97,5 +71,5 @@ class DataCollatorForMaskedLM:
             "document_ids": document_ids,
         }
         if self.section.span_boundary:
-            batch |= span_boundary_targets(rows, masked, self.masker.vocabulary.special, self.section.max_pair_targets)
+            batch |= span_boundary_targets(rows, masked, self.vocabulary.special, self.section.max_pair_targets)
         return {key: torch.from_numpy(value) for key, value in batch.items()}

@@ -52,14 +52,15 @@ class Masker:
 
     Args:
         tokenizer: a fast tokenizer of transformers with a mask token.
+        vocabulary: its tables.
 
     Raises:
         DataError: there is no mask token, or words are asked for and cannot be told.
     """
 
-    def __init__(self, tokenizer: Any, section: MaskingSection) -> None:
+    def __init__(self, tokenizer: Any, vocabulary: Vocabulary, section: MaskingSection) -> None:
         self.section = section
-        self.vocabulary = Vocabulary(tokenizer)
+        self.vocabulary = vocabulary
         self.mask_token_id = named_token(tokenizer, "mask_token")
         self._words = None
         if section.unit != "token":

@@ -10,7 +10,8 @@ import torch
 
 from pretraining.objectives.draws import uniform
 from pretraining.objectives.marks import token_ids
-from pretraining.objectives.rows import IGNORED, Integers, Rows, make_rows
+from pretraining.objectives.rows import IGNORED, Integers, Rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.spans import MixtureOfDenoisersSection
 from pretraining.objectives.seq2seq import (
     Layout,
@@ -24,13 +25,12 @@ from pretraining.objectives.seq2seq import (
 from pretraining.objectives.span_corruption import sentinel_ids
 from pretraining.objectives.span_lengths import span_counts
 from pretraining.objectives.spans import OWN, PieceDraws, apportion_spans, flat_ids, random_prefixes, random_spans
-from pretraining.objectives.vocabulary import Vocabulary
 from pretraining.tokenization.special import frame
 
 NONE = -1
 
 
-class DataCollatorForMixtureOfDenoisers:
+class DataCollatorForMixtureOfDenoisers(SectionCollator[MixtureOfDenoisersSection]):
     """Rows that are corrupted by one of several denoisers each: ``collator(samples) -> tensors``.
 
     ``form: encoder_decoder`` has the keys of ``DataCollatorForSpanCorruption``, ``form: decoder`` those of
@@ -55,32 +55,21 @@ class DataCollatorForMixtureOfDenoisers:
     Args:
         tokenizer: of transformers, with EOS, padding, the sentinels ``<extra_id_0>``, ... and the modes.
         sequence_length: tokens of the inputs; of inputs and targets together with ``form: decoder``.
-        seed: of the denoisers and the spans.
-        pad_to_multiple_of: make rows only as long as the longest needs, rounded up to this multiple.
         parameters: those of ``MixtureOfDenoisersSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer has fewer sentinels than a row may have spans, or not all modes.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = section = MixtureOfDenoisersSection(**parameters)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
-        self.pad_token_id = Vocabulary(tokenizer).pad_token_id
+    Section = MixtureOfDenoisersSection
+
+    def _prepare(self, tokenizer: Any) -> None:
+        section = self.section
         self.decoder_start_token_id = self.pad_token_id
         self.eos_token_id = frame(tokenizer)[1]
-        self.sentinel_ids = sentinel_ids(tokenizer, section.spans(sequence_length), sequence_length)
+        self.sentinel_ids = sentinel_ids(tokenizer, section.spans(self.sequence_length), self.sequence_length)
         remedy = "train the tokenizer with the modes of objective.denoisers, or leave `mode` out of each"
         modes = dict(zip(section.modes(), token_ids(tokenizer, section.modes(), remedy=remedy).tolist(), strict=True))
         self.denoisers = section.mixture()
@@ -91,14 +80,6 @@ class DataCollatorForMixtureOfDenoisers:
         rates = np.cumsum([denoiser.rate for denoiser in self.denoisers])
         self._thresholds = rates[:-1] / rates[-1]
 
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have: sentinels and modes."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """The least raw length of the denoisers; 510 for 512 with UL2's."""
-        return self.section.raw_length(sequence_length)
-
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Corrupt a batch of samples.
 
@@ -108,8 +89,7 @@ class DataCollatorForMixtureOfDenoisers:
         Raises:
             ValueError: a sample is longer, or its lengths do not add up.
         """
-        width = self.raw_length(self.sequence_length)
-        rows = make_rows(samples, width=width, pad_token_id=self.pad_token_id, seed=self.seed)
+        rows = self.rows(samples)
         denoiser = np.searchsorted(self._thresholds, uniform(rows.keys, 1, stream=OWN)[:, 0], side="right")
         inputs, targets = self._corrupt(rows, denoiser)
         decoder = self.section.form == "decoder"

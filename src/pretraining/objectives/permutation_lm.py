@@ -14,14 +14,15 @@ import numpy.typing as npt
 import torch
 
 from pretraining.objectives.draws import integers, uniform
-from pretraining.objectives.rows import IGNORED, Rows, make_rows
+from pretraining.objectives.rows import IGNORED, Rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.permutation import PermutationLMSection
 
 Bools = npt.NDArray[np.bool_]
 _ORDER, _GRAM, _PLACE, _FILL = range(4)
 
 
-class DataCollatorForPermutationLM:
+class DataCollatorForPermutationLM(SectionCollator[PermutationLMSection]):
     """Permutation language modeling (Yang et al. 2019, arXiv 1906.08237; ``data_utils._local_perm`` of its code).
 
     Every row is put into a random order. Ordinary tokens that are no target come before all others; targets and
@@ -37,45 +38,19 @@ class DataCollatorForPermutationLM:
         parameters: ``mask_alpha``, ``mask_beta``, ``max_gram`` and ``perm_size`` of ``PermutationLMSection``.
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = section = PermutationLMSection(**parameters)
-        self.pad_token_id: int = tokenizer.pad_token_id
-        self.sequence_length, self.seed, self.pad_to_multiple_of = sequence_length, seed, pad_to_multiple_of
+    Section = PermutationLMSection
+
+    def _prepare(self, tokenizer: Any) -> None:
+        section = self.section
         self.alpha, self.beta, self.perm_size = section.mask_alpha, section.mask_beta, section.perm_size
         weights = 1.0 / np.arange(1, section.max_gram + 1)
         self._grams = np.cumsum(weights / weights.sum())
-        self._special = np.zeros(len(tokenizer), bool)
-        self._special[list(tokenizer.all_special_ids)] = True
-
-    @staticmethod
-    def special_tokens() -> list[str]:
-        """Tokens that the tokenizer must have for this objective: none."""
-        return []
-
-    @staticmethod
-    def raw_length(sequence_length: int) -> int:
-        """Raw tokens of a row: the same number."""
-        return sequence_length
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Draw targets and an order for every sample."""
-        rows = make_rows(
-            samples,
-            width=self.sequence_length,
-            pad_token_id=self.pad_token_id,
-            seed=self.seed,
-            pad_to_multiple_of=self.pad_to_multiple_of,
-        )
+        rows = self.rows(samples, pad_to_multiple_of=self.pad_to_multiple_of)
         documents, positions = rows.documents_and_positions()
-        ordinary = rows.real & ~self._special[rows.ids]
+        ordinary = rows.real & ~self.vocabulary.special[rows.ids]
         targets = self._targets(rows, ordinary)
         mapping, labels = _gathered(rows.ids, targets)
         return {

@@ -8,15 +8,15 @@ from typing import Any
 import numpy as np
 import torch
 
-from pretraining.objectives.rows import IGNORED, Integers, Rows, make_rows
+from pretraining.objectives.rows import IGNORED, Integers, Rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.prefixes import PrefixLMSection
 from pretraining.objectives.seq2seq import Layout, Segments, alternate, encoder_decoder_batch, last_pieces
 from pretraining.objectives.spans import PieceDraws, flat_ids, random_prefixes
-from pretraining.objectives.vocabulary import Vocabulary
 from pretraining.tokenization.special import frame
 
 
-class DataCollatorForPrefixLM:
+class DataCollatorForPrefixLM(SectionCollator[PrefixLMSection]):
     """The rest of each document from its beginning: ``collator(samples) -> tensors``.
 
     ``form: decoder``, ``(batch, sequence_length)`` each, int64 but for the mask::
@@ -40,38 +40,18 @@ class DataCollatorForPrefixLM:
     Args:
         tokenizer: of transformers.
         sequence_length: tokens of a row; of the inputs, with an encoder.
-        seed: of the prefixes.
-        pad_to_multiple_of: make rows only as long as the longest needs, rounded up to this multiple.
         parameters: those of ``PrefixLMSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = PrefixLMSection(**parameters)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
-        self.pad_token_id = Vocabulary(tokenizer).pad_token_id
+    Section = PrefixLMSection
+
+    def _prepare(self, tokenizer: Any) -> None:
         self.decoder_start_token_id = self.pad_token_id
         self.eos_token_id = frame(tokenizer)[1]
-
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have: none."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens of a row: as many as it has, one less with an encoder, for its EOS."""
-        return self.section.raw_length(sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Cut the documents of a batch.
@@ -82,8 +62,7 @@ class DataCollatorForPrefixLM:
         Raises:
             ValueError: a sample is longer, or its lengths do not add up.
         """
-        width = self.raw_length(self.sequence_length)
-        rows = make_rows(samples, width=width, pad_token_id=self.pad_token_id, seed=self.seed)
+        rows = self.rows(samples)
         prefixes = random_prefixes(rows.piece_length, self.section.noise_density, PieceDraws(rows))
         make = self._decoder if self.section.form == "decoder" else self._encoder_decoder
         return {key: torch.from_numpy(value) for key, value in make(rows, prefixes).items()}

@@ -10,13 +10,14 @@ import torch
 
 from pretraining.objectives.draws import sample_keys, uniform
 from pretraining.objectives.masked_lm import DataCollatorForMaskedLM
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.masked import ReplacedTokenDetectionSection
 
 _PROPOSAL = 31
 """The stream of the numbers that proposals are drawn by; the masks' are smaller."""
 
 
-class DataCollatorForReplacedTokenDetection:
+class DataCollatorForReplacedTokenDetection(SectionCollator[ReplacedTokenDetectionSection]):
     """Masks for the generator; the joint model draws the replacements and knows which tokens it changed.
 
     int64 ``(batch, sequence_length)`` each: ``input_ids`` for the generator, ``labels`` its targets (-100 elsewhere,
@@ -29,41 +30,24 @@ class DataCollatorForReplacedTokenDetection:
 
     Args:
         tokenizer: a fast tokenizer of transformers with a mask token.
-        sequence_length: tokens of a row.
-        seed: of the masks, which depend on (seed, epoch, index) alone.
-        pad_to_multiple_of: make rows only as long as the longest sample needs, rounded up to this multiple.
         parameters: ``mask_prob``, ``mask_replace_prob`` and ``exact`` of ``ReplacedTokenDetectionSection``.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer has no mask token.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section, self.seed = ReplacedTokenDetectionSection(**parameters), seed
+    Section = ReplacedTokenDetectionSection
+
+    def _prepare(self, tokenizer: Any) -> None:
         self._masked_lm = DataCollatorForMaskedLM(
             tokenizer,
-            sequence_length=sequence_length,
-            seed=seed,
-            pad_to_multiple_of=pad_to_multiple_of,
+            sequence_length=self.sequence_length,
+            seed=self.seed,
+            pad_to_multiple_of=self.pad_to_multiple_of,
             **self.section.masking(),
         )
-
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have beside those with roles: none."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens that fill a row: as many as it has."""
-        return self.section.raw_length(sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Mask a batch of samples, each with ``input_ids`` (t,) and ``lengths`` (pieces,).

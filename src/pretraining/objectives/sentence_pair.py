@@ -14,6 +14,7 @@ import torch
 from pretraining.objectives.draws import sample_keys, uniform
 from pretraining.objectives.masking import Masker
 from pretraining.objectives.rows import IGNORED, make_rows
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.pairs import FRAME_TOKENS, SentencePairSection
 from pretraining.objectives.vocabulary import named_token
 from pretraining.objectives.words import ends_sentence, token_texts
@@ -40,7 +41,7 @@ class Pair(NamedTuple):
     label: int
 
 
-class DataCollatorForSentencePair:
+class DataCollatorForSentencePair(SectionCollator[SentencePairSection]):
     """``[CLS] A [SEP] B [SEP]`` from one document, or from two: ``collator(samples) -> tensors``.
 
     Each sample gives one row, out of one of its pieces, drawn in proportion to length (so give every document its own
@@ -71,43 +72,23 @@ class DataCollatorForSentencePair:
 
     Args:
         tokenizer: a fast tokenizer of transformers with mask, cls and sep tokens.
-        sequence_length: tokens of a row.
-        seed: of pairs and masks.
-        pad_to_multiple_of: make rows only as long as the longest pair needs, rounded up to this multiple.
         parameters: those of ``SentencePairSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer lacks one of these tokens, or the text of its tokens cannot be told.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError); rows are too short.
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        if sequence_length < FRAME_TOKENS + 2:
-            raise ValueError(f"a pair needs rows of {FRAME_TOKENS + 2} tokens or more, not {sequence_length}")
-        self.section = SentencePairSection(**parameters)
-        self.masker = Masker(tokenizer, self.section)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
+    Section = SentencePairSection
+
+    def _prepare(self, tokenizer: Any) -> None:
+        if self.sequence_length < FRAME_TOKENS + 2:
+            raise ValueError(f"a pair needs rows of {FRAME_TOKENS + 2} tokens or more, not {self.sequence_length}")
+        self.masker = Masker(tokenizer, self.vocabulary, self.section)
         self._opens, self._ends = frame(tokenizer)
         self._cls, self._sep = (np.array([named_token(tokenizer, role)]) for role in ("cls_token", "sep_token"))
-        self._ends_sentence = ends_sentence(token_texts(tokenizer, self.masker.vocabulary)[0])
-
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have beside those with roles: none."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens that fill a row: its tokens without the frame."""
-        return self.section.raw_length(sequence_length)
+        self._ends_sentence = ends_sentence(token_texts(tokenizer, self.vocabulary)[0])
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Make a pair of every sample and mask it.
@@ -129,7 +110,7 @@ class DataCollatorForSentencePair:
         rows = make_rows(
             framed,
             width=self.sequence_length,
-            pad_token_id=self.masker.vocabulary.pad_token_id,
+            pad_token_id=self.vocabulary.pad_token_id,
             seed=self.seed,
             pad_to_multiple_of=self.pad_to_multiple_of,
         )

@@ -9,16 +9,16 @@ import numpy as np
 import torch
 
 from pretraining.objectives.marks import token_ids
-from pretraining.objectives.rows import Integers, make_rows
+from pretraining.objectives.rows import Integers
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.spans import SpanCorruptionSection, sentinels
 from pretraining.objectives.seq2seq import corrupt, drop_untargeted, encoder_decoder_batch, last_pieces
 from pretraining.objectives.span_lengths import span_counts
 from pretraining.objectives.spans import PieceDraws, apportion_spans, flat_ids, random_spans
-from pretraining.objectives.vocabulary import Vocabulary
 from pretraining.tokenization.special import frame
 
 
-class DataCollatorForSpanCorruption:
+class DataCollatorForSpanCorruption(SectionCollator[SpanCorruptionSection]):
     """Spans of the text, each after the sentinel that stands for it: ``collator(samples) -> tensors``.
 
     int64, inputs ``(batch, sequence_length)`` and targets ``(batch, section.target_length(sequence_length))``::
@@ -41,41 +41,20 @@ class DataCollatorForSpanCorruption:
 
     Args:
         tokenizer: of transformers, with EOS, padding and the sentinels ``<extra_id_0>``, ...
-        sequence_length: tokens of the inputs.
-        seed: of the spans.
-        pad_to_multiple_of: make rows only as long as the longest needs, rounded up to this multiple.
         parameters: those of ``SpanCorruptionSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer has fewer sentinels than a row has spans.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
-        self.section = SpanCorruptionSection(**parameters)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
-        self.pad_token_id = Vocabulary(tokenizer).pad_token_id
+    Section = SpanCorruptionSection
+
+    def _prepare(self, tokenizer: Any) -> None:
         self.decoder_start_token_id = self.pad_token_id
         self.eos_token_id = frame(tokenizer)[1]
-        self.sentinel_ids = sentinel_ids(tokenizer, self.section.spans(sequence_length), sequence_length)
-
-    def special_tokens(self) -> list[str]:
-        """Tokens that the tokenizer must have: the sentinels."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens whose inputs fill ``sequence_length``; 568 for 512."""
-        return self.section.raw_length(sequence_length)
+        self.sentinel_ids = sentinel_ids(tokenizer, self.section.spans(self.sequence_length), self.sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Corrupt a batch of samples.
@@ -86,8 +65,7 @@ class DataCollatorForSpanCorruption:
         Raises:
             ValueError: a sample is longer, or its lengths do not add up.
         """
-        width = self.raw_length(self.sequence_length)
-        rows = make_rows(samples, width=width, pad_token_id=self.pad_token_id, seed=self.seed)
+        rows = self.rows(samples)
         setting = self.section.noise_density, self.section.mean_span_length
         totals = np.array([span_counts(size, *setting) for size in rows.sizes.tolist()], np.int64).reshape(-1, 2)
         noise, counts = apportion_spans(totals[:, 0], totals[:, 1], rows)

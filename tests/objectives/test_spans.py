@@ -29,8 +29,8 @@ def rows_of(*rows: list[int], seed: int = 0) -> Rows:
     return make_rows(samples, width=max([1, *map(sum, rows)]), pad_token_id=0, seed=seed)
 
 
-def words(size: int, seed: int = 0) -> Any:
-    return np.random.default_rng(seed).integers(0, 2**64, size, dtype=np.uint64)
+def halves(size: int, seed: int = 0) -> Any:
+    return np.random.default_rng(seed).integers(0, 2**32, size, dtype=np.uint32)
 
 
 def assert_alike(found: list[Any], outcomes: int) -> None:
@@ -45,15 +45,17 @@ def assert_alike(found: list[Any], outcomes: int) -> None:
 @given(st.lists(st.integers(0, 12).flatmap(lambda n: st.tuples(st.just(n), st.integers(0, n))), max_size=8))
 def test_choose_takes_exactly_so_many(groups: list[tuple[int, int]]) -> None:
     counts, picks = np.array(groups, np.int64).reshape(-1, 2).T
-    for drawn in (words(counts.sum()), np.zeros(counts.sum(), np.uint64)):  # also when all words agree
-        chosen = choose(counts, picks, drawn)
+    drawn = halves(counts.sum())
+    for numbers in (drawn, drawn * 0, ~(drawn * 0)):  # also when all agree
+        chosen = choose(counts, picks, numbers)
         assert [part.sum() for part in np.split(chosen, np.cumsum(counts))[:-1]] == picks.tolist()
 
 
 def test_choices_and_compositions_are_alike() -> None:
-    chosen = choose(np.full(6000, 4), np.full(6000, 2), words(24000)).reshape(-1, 4)
-    assert_alike([tuple(row) for row in chosen.tolist()], 6)
-    parts = compositions(np.full(6000, 5), np.full(6000, 3), words(30000)).reshape(-1, 3)
+    for groups in (4096, 6000):  # ranked in 32 and in 64 bits
+        chosen = choose(np.full(groups, 4), np.full(groups, 2), halves(4 * groups)).reshape(-1, 4)
+        assert_alike([tuple(row) for row in chosen.tolist()], 6)
+    parts = compositions(np.full(6000, 5), np.full(6000, 3), halves(30000)).reshape(-1, 3)
     assert (parts.sum(1) == 5).all()
     assert_alike([tuple(row) for row in parts.tolist()], 6)
 

@@ -7,6 +7,7 @@ numbers of the whole batch, and row ``b`` depends on ``keys[b]`` alone.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -29,6 +30,13 @@ def mix(values: Keys) -> Keys:
     return values
 
 
+@functools.cache
+def seed_key(seed: int) -> Keys:
+    """The key of a seed, uint64 (1,)."""
+    with np.errstate(over="ignore"):
+        return mix(np.array([seed & (2**64 - 1)], np.uint64) + _GOLDEN)
+
+
 def sample_keys(samples: Sequence[dict[str, Any]], seed: int) -> Keys:
     """One key a sample, uint64 ``(batch,)``, from (seed, epoch, index).
 
@@ -39,8 +47,7 @@ def sample_keys(samples: Sequence[dict[str, Any]], seed: int) -> Keys:
         index = np.array([sample["index"] for sample in samples], np.uint64)
         epoch = np.array([sample.get("epoch", 0) for sample in samples], np.uint64)
         with np.errstate(over="ignore"):
-            start = mix(np.full(len(samples), seed & (2**64 - 1), np.uint64) + _GOLDEN)
-            return mix(mix(start + epoch * _GOLDEN) + index * _STREAM)
+            return mix(mix(seed_key(seed) + epoch * _GOLDEN) + index * _STREAM)
     import torch
 
     return torch.randint(0, 2**63 - 1, (len(samples),)).numpy().astype(np.uint64)

@@ -162,5 +162,5 @@ class DataCollatorForMixtureOfDenoisers(SectionCollator[MixtureOfDenoisersSectio
 def _first_pieces(wanted: Any, rows: Rows, room: Integers) -> Integers:
     """The first ``room`` (B,) pieces of each row among the ``wanted`` (P,)."""
     total = np.cumsum(wanted)
-    rank = total - (total - wanted)[np.searchsorted(rows.piece_row, rows.piece_row)]
+    rank = total - (total - wanted)[rows.first_piece]
     return np.flatnonzero(wanted & (rank <= room[rows.piece_row]))

@@ -31,7 +31,7 @@ def permuted(body: Spans, sentences: Spans, share: float, size: int, draws: Piec
     """
     _, counts = sentences.counts(len(body.piece))
     picks = np.rint(share * counts).astype(np.int64)
-    slots = np.flatnonzero(choose(counts, picks, draws.words(counts, stream=SENTENCES)))
+    slots = np.flatnonzero(choose(counts, picks, draws.halves(counts, stream=SENTENCES)))
     words = draws.words(counts, stream=SENTENCE_ORDER)[slots]
     order = np.arange(len(sentences.piece))
     order[slots] = slots[np.lexsort((words, sentences.piece[slots]))]
@@ -52,7 +52,7 @@ def masked_spans(body: Spans, rows: Rows, draws: PieceDraws, *, share: float, di
     hidden = apportion(budgets, body.length, rows, stream=NOISE_SHARES)
     shift = body.start - (np.cumsum(body.length) - body.length)  # from the tokens of all bodies to all tokens
     if distribution is None:
-        chosen = np.flatnonzero(choose(body.length, hidden, draws.words(body.length, stream=NOISE_PARTS)))
+        chosen = np.flatnonzero(choose(body.length, hidden, draws.halves(body.length, stream=NOISE_PARTS)))
         piece = np.repeat(body.piece, hidden)
         return Spans(piece, chosen + shift[piece], np.ones_like(chosen))
     counts, lengths = sampled_lengths(hidden, distribution, draws)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -38,6 +39,11 @@ class Rows:
         found: npt.NDArray[np.bool_] = np.arange(self.ids.shape[1]) < self.sizes[:, None]
         return found
 
+    @functools.cached_property
+    def first_piece(self) -> Integers:
+        """(P,): the first piece of the row of each piece."""
+        return np.searchsorted(self.piece_row, self.piece_row)
+
     def document_ids(self) -> Integers:
         """(B, W): the number of the piece in its row, from 1; 0 on padding."""
         return self.documents_and_positions()[0]
@@ -48,7 +54,7 @@ class Rows:
         ragged = np.flatnonzero(self.sizes < width)
         # Padding is one more run of its row; runs and their starts in the flattened batch say all.
         starts = np.concatenate([self.piece_row * width + self.piece_start, ragged * width + self.sizes[ragged]])
-        number = np.arange(len(self.piece_row)) - np.searchsorted(self.piece_row, self.piece_row) + 1
+        number = np.arange(len(self.piece_row)) - self.first_piece + 1
         number = np.concatenate([number, np.zeros(len(ragged), np.int64)])
         order = np.argsort(starts, kind="stable")
         starts = starts[order]
@@ -96,9 +102,12 @@ def make_rows(
         )
     if pad_to_multiple_of is not None and len(sizes):
         width = min(width, max(1, -(-int(sizes.max()) // pad_to_multiple_of)) * pad_to_multiple_of)
-    ids = np.full((len(parts), width), pad_token_id, np.int64)
-    for row, part in enumerate(parts):
-        ids[row, : len(part)] = part
+    if parts and (sizes == width).all():
+        ids = np.concatenate(parts).astype(np.int64).reshape(-1, width)
+    else:
+        ids = np.full((len(parts), width), pad_token_id, np.int64)
+        for row, part in enumerate(parts):
+            ids[row, : len(part)] = part
     ends = np.cumsum(piece_length)
     before = np.cumsum(sizes) - sizes
     piece_start = ends - piece_length - before[piece_row]

@@ -27,6 +27,12 @@ class Segments:
         places = (ends if at_end else ends - self.lengths)[pieces]
         lengths = self.lengths.copy()
         lengths[pieces] += 1
+        gap = len(self.ids) // max(len(pieces), 1)
+        full = np.array_equal(places, np.arange(1, len(pieces) + 1) * gap) and len(pieces) * gap == len(self.ids)
+        if at_end and full:  # a plain copy, rows of equal length
+            ids = np.empty((len(pieces), gap + 1), np.int64)
+            ids[:, :gap], ids[:, gap] = self.ids.reshape(len(pieces), gap), tokens
+            return Segments(ids.ravel(), lengths)
         return Segments(np.insert(self.ids, places, tokens), lengths)
 
     def totals(self, rows: Rows) -> Integers:
@@ -94,7 +100,7 @@ def drop_untargeted(inputs: Segments, targets: Integers, excess: Integers, rows:
     free = np.where(targets == 0, inputs.lengths, 0)
     after = row_sums(free, rows.piece_row, len(rows.sizes))
     total = np.cumsum(free)
-    later = after[rows.piece_row] - (total - (total - free)[np.searchsorted(rows.piece_row, rows.piece_row)])
+    later = after[rows.piece_row] - (total - (total - free)[rows.first_piece])
     kept = inputs.lengths - np.clip(excess[rows.piece_row] - later, 0, free)
     place = np.arange(len(inputs.ids)) - np.repeat(np.cumsum(inputs.lengths) - inputs.lengths, inputs.lengths)
     return Segments(inputs.ids[place < np.repeat(kept, inputs.lengths)], kept)
@@ -132,8 +138,8 @@ class Layout:
 
     def document_ids(self) -> Integers:
         """The number of the piece in its row, from 1; 0 on padding."""
-        row = self._rows.piece_row
-        numbers = np.arange(len(row)) - np.searchsorted(row, row) + 1
+        first = self._rows.first_piece
+        numbers = np.arange(1, len(first) + 1) - first
         return self.write(np.repeat(numbers, self._lengths), 0)
 
     def position_ids(self) -> Integers:

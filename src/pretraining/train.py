@@ -137,7 +137,7 @@ def describe(setup: Setup) -> str:
     growing = "" if isinstance(ramp, int) else f", growing to {last.batch_tokens:,} over {ramp.over}"
     trained = sum(parameter.numel() for parameter in setup.inner.parameters())
     more = trained - setup.parameters  # ELECTRA's generator, SimCSE's and SpanBERT's heads
-    beside = f" (and {more:,} beside the model, not counted in the operations)" if more else ""
+    beside = f" (and {more:,} beside the model)" if more else ""
     lines = [
         f"{job.model.architecture}, {setup.parameters:,} parameters{beside}, "
         f"{setup.flops_per_token(setup.sequence_length) / 1e6:.1f} MFLOP a token; "

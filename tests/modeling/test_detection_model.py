@@ -143,6 +143,19 @@ def test_the_temperature_sharpens_the_proposals(build: Any) -> None:
     assert torch.equal(module.corrupted(batch, states)[0][batch["labels"] != -100], best)
 
 
+def test_the_policy_is_the_one_that_was_drawn_from(build: Any) -> None:
+    """A temperature is the same as a head that is divided by it."""
+    batch, sums = masked_batch(), []
+    for temperature in (1.0, 0.5):
+        module = detector(build, "electra", adversarial=True, temperature=temperature)
+        with torch.no_grad():
+            for parameter in (module.generator.generator_predictions.LayerNorm, module.generator.generator_lm_head):
+                parameter.bias.mul_(2.0 * temperature)
+            module.generator.generator_predictions.LayerNorm.weight.mul_(2.0 * temperature)
+        sums.append(module(**batch)["generator"])
+    torch.testing.assert_close(sums[0], sums[1])
+
+
 @pytest.mark.parametrize("sharing", ["shared", "gradient_disentangled"])
 @pytest.mark.parametrize("architecture", DETECTORS)
 def test_the_published_discriminator(

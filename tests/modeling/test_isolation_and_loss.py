@@ -10,13 +10,27 @@ import torch
 from torch.nn import functional as F
 
 from pretraining.errors import ModelError
+from pretraining.modeling.build import training_flops_per_token
+from pretraining.modeling.carriers import CANNOT_ISOLATE
 from pretraining.modeling.isolation import leak, require_isolation
 from pretraining.modeling.loss import chunk_rows, linear_nll
-from pretraining.modeling.pretraining_model import PretrainingModel, fuses
+from pretraining.modeling.pretraining_model import PretrainingModel, aligned_labels, fuses
 from pretraining.objectives import DataCollatorForCausalLM
 
 FAMILIES = [(family, attention) for family in ("llama", "gpt2", "qwen3") for attention in ("sdpa", "eager")]
 DOCUMENTS = [5, 9, 3, 7]
+DEBERTA = {
+    "vocab_size": 320,
+    "hidden_size": 16,
+    "intermediate_size": 32,
+    "num_hidden_layers": 1,
+    "num_attention_heads": 2,
+}
+LAYER = {"attention_heads": 4, "ffn_dim": 64}
+OLD = {
+    "ctrl": {"vocab_size": 320, "n_embd": 16, "dff": 32, "n_layer": 1, "n_head": 2, "n_positions": 32},
+    "openai-gpt": {"vocab_size": 320, "n_embd": 16, "n_layer": 1, "n_head": 2, "n_positions": 32},
+}
 
 
 class Vocabulary:
@@ -137,3 +151,71 @@ def test_linear_nll_and_its_gradients(dtype: torch.dtype, tolerance: float) -> N
     for ours, theirs in ((other_hidden.grad, hidden.grad), (other_weight.grad, weight.grad)):
         assert ours is not None and theirs is not None
         assert (ours.float() - theirs).norm() / theirs.norm() < tolerance
+
+
+def test_what_takes_no_four_dimensional_mask_is_refused_in_words() -> None:
+    import transformers
+
+    model = transformers.AutoModelForMaskedLM.from_config(transformers.AutoConfig.for_model("deberta", **DEBERTA))
+    with pytest.raises(ModelError, match=r"^deberta \(eager\) .*batches.packing: none"):
+        require_isolation(model)
+
+
+@pytest.mark.parametrize("name", ["ctrl", "openai-gpt"])
+def test_old_decoders_predict_the_next_token(name: str) -> None:
+    import transformers
+
+    model = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model(name, **OLD[name]))
+    ids = torch.arange(3, 9)[None]
+    assert aligned_labels(model, {"labels": ids}).tolist() == [[4, 5, 6, 7, 8, -100]]
+
+
+def test_under_autocast_the_product_with_the_vocabulary_is_of_its_type() -> None:
+    generator = torch.Generator().manual_seed(0)
+    hidden, weight = (torch.randn(n, 16, generator=generator) for n in (40, 50))
+    targets = torch.arange(40)
+    with torch.autocast("cpu", torch.bfloat16):
+        found = linear_nll(hidden, weight, None, targets)
+    assert found.dtype == torch.float32
+    assert torch.equal(found, linear_nll(hidden.bfloat16(), weight, None, targets))
+    assert not torch.equal(found, linear_nll(hidden, weight, None, targets))
+
+
+def test_layers_that_share_weights_are_counted_as_often_as_they_run() -> None:
+    import transformers
+
+    def operations(architecture: str, layers: int) -> float:
+        sizes = {"hidden_size": 32, "intermediate_size": 64, "num_attention_heads": 2, "num_hidden_layers": layers}
+        config = transformers.AutoConfig.for_model(architecture, vocab_size=50, **sizes)
+        return training_flops_per_token(transformers.AutoModelForMaskedLM.from_config(config), 8)
+
+    more = operations("bert", 6) - operations("bert", 2)
+    assert operations("albert", 6) - operations("albert", 2) == more
+
+
+@pytest.mark.parametrize("name", sorted(CANNOT_ISOLATE))
+def test_padding_changes_nothing_for_the_relatives_of_bart(name: str) -> None:
+    import transformers
+
+    sizes = {"vocab_size": 97, "d_model": 32, "encoder_layers": 2, "decoder_layers": 2, "max_position_embeddings": 64}
+    layers = {f"{side}_{key}": value for side in ("encoder", "decoder") for key, value in LAYER.items()}
+    config = transformers.AutoConfig.for_model(name, pad_token_id=0, eos_token_id=1, bos_token_id=2, **sizes, **layers)
+    model = transformers.AutoModelForSeq2SeqLM.from_config(config).eval()
+    assert fuses(model)
+    generator = torch.Generator().manual_seed(0)
+    ids, labels = (torch.randint(3, 97, (2, size), generator=generator) for size in (12, 6))
+    lengths = torch.tensor([[12], [8]])
+    before = torch.cat([torch.ones(2, 1, dtype=torch.long), labels[:, :-1]], dim=1)
+    batch = {
+        "input_ids": ids,
+        "document_ids": (torch.arange(12) < lengths).long(),
+        "decoder_input_ids": before,
+        "decoder_document_ids": torch.ones_like(labels),
+        "labels": labels,
+    }
+    alone = 0.0
+    for row, size in enumerate(lengths[:, 0].tolist()):
+        logits = model(input_ids=ids[row : row + 1, :size], decoder_input_ids=before[row : row + 1]).logits
+        alone += float(F.cross_entropy(logits[0].detach(), labels[row], reduction="sum"))
+    with torch.no_grad():
+        assert float(PretrainingModel(model, fused=True)(**batch)["loss"]) == pytest.approx(alone, rel=1e-6)

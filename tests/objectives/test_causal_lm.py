@@ -59,7 +59,7 @@ def test_inputs_are_not_changed_and_empty_samples_do_not_crash() -> None:
 def test_samples_that_do_not_fit_are_refused() -> None:
     with pytest.raises(ValueError, match="9 tokens"):
         collate(list(range(9)))
-    with pytest.raises(ValueError, match="3 tokens in pieces of"):
+    with pytest.raises(ValueError, match=r"3 tokens, but its lengths \[2\] add up to 2"):
         DataCollatorForCausalLM(Vocabulary(), sequence_length=8)([{"input_ids": [1, 2, 3], "lengths": [2]}])
 
 
@@ -104,3 +104,8 @@ def test_rows_may_be_as_wide_as_the_longest_and_the_loss_is_the_same(make_tiny_m
     loss = PretrainingModel(model, fused=fuses(model))
     with torch.no_grad():
         torch.testing.assert_close(loss(**narrow)["loss"], loss(**full)["loss"], rtol=1e-6, atol=1e-5)
+
+
+def test_empty_samples_make_rows_of_padding() -> None:
+    collator = DataCollatorForCausalLM(Vocabulary(), sequence_length=16, pad_to_multiple_of=8)
+    assert collator([{"input_ids": [], "index": 0}])["input_ids"].shape == (1, 8)

@@ -70,7 +70,7 @@ def test_the_section_and_a_sample_that_is_too_long() -> None:
     assert section.heads() == ("encoder",) and section.collator_parameters() == {}
     assert section.raw_length(WIDTH) == collator().raw_length(WIDTH) == WIDTH
     assert collator().special_tokens() == section.special_tokens() == []
-    with pytest.raises(ValueError, match="17 tokens in pieces of"):
+    with pytest.raises(ValueError, match="17 tokens, for rows that take 16: cut samples to"):
         collator()([sample([5] * 17)])
 
 

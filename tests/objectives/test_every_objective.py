@@ -42,10 +42,28 @@ def tools(make_tokenizer: Any) -> Any:
         if kind not in made:
             section = TypeAdapter(ObjectiveSection).validate_python({"type": kind} | OPTIONS.get(kind, {}))
             roles = {role: f"<{role}>" for role in section.token_roles()}
-            made[kind] = section, make_tokenizer(*section.special_tokens(), **roles)
+            marks = section.special_tokens()
+            is_fim = kind == "fill_in_the_middle"
+            made[kind] = section, without_blanks(marks) if is_fim else make_tokenizer(*marks, **roles)
         return made[kind]
 
     return make
+
+
+def without_blanks(marks: list[str]) -> Any:
+    """A tokenizer of the same words, written one after the other, that reads each part of a text by itself."""
+    from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
+    from transformers import PreTrainedTokenizerFast
+
+    special = ["<pad>", "</s>", "<unk>", *marks]
+    words = [*special, *ORDINARY, FULL_STOP, "w", *"0123456789"]
+    backend = Tokenizer(models.WordLevel({word: number for number, word in enumerate(words)}, unk_token="<unk>"))
+    backend.pre_tokenizer = pre_tokenizers.Split(Regex(r"w\d+|."), "isolated")
+    backend.decoder = decoders.Fuse()
+    backend.add_special_tokens(special)
+    return PreTrainedTokenizerFast(
+        tokenizer_object=backend, pad_token="<pad>", eos_token="</s>", unk_token="<unk>", extra_special_tokens=marks
+    )
 
 
 @st.composite

@@ -122,6 +122,45 @@ def test_document_level_leaves_parts_alone(fim: Any) -> None:
         assert (fim.convert_tokens_to_ids(MARKS[0]) in made) is cut
 
 
+def test_a_document_that_only_ends_with_its_token_is_whole(fim: Any) -> None:
+    """Where BOS and EOS are one token, as in GPT-2, a document has it at its end."""
+    tokenizer = bytes_tokenizer(MARKS)
+    tokenizer.bos_token = tokenizer.eos_token
+    collator = DataCollatorForFillInTheMiddle(tokenizer, sequence_length=200, fim_rate=1.0, level="document")
+    whole = document(tokenizer, TEXTS[2])[1:]
+    for ids, cut in ((whole, True), (whole[:-1], False)):
+        made = collator([{"input_ids": ids, "index": 0}])["input_ids"][0].tolist()
+        assert (tokenizer.convert_tokens_to_ids(MARKS[0]) in made) is cut
+
+
+def test_parts_that_would_not_come_back_are_not_made() -> None:
+    """A tokenizer that always begins with a blank reads `` world`` and ``world`` alike."""
+    specials = ["<pad>", "</s>", "<unk>", *MARKS]
+    letters = [chr(97 + number) for number in range(26)]
+    vocabulary = {token: number for number, token in enumerate([*specials, "\u2581", *letters])}
+    backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[], unk_token="<unk>"))
+    backend.add_special_tokens(specials)
+    backend.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    backend.decoder = decoders.Metaspace(prepend_scheme="always")
+    tokenizer = PreTrainedTokenizerFast(tokenizer_object=backend, eos_token="</s>", pad_token="<pad>")
+    text = "hello world and all that is in it"
+    collator = DataCollatorForFillInTheMiddle(tokenizer, sequence_length=80, fim_rate=1.0, fim_spm_rate=0.0)
+    ids = [*tokenizer.encode(text, add_special_tokens=False), tokenizer.eos_token_id]
+    kinds = set()
+    for index in range(60):
+        made = collator([{"input_ids": ids, "index": index}])["input_ids"][0]
+        kind, found = restored(tokenizer, made[made != 0].tolist()[:-1])
+        kinds.add(kind)
+        assert found == text
+    assert {"plain", "psm"} <= kinds  # those whose cuts stand before a blank stay as they are
+
+
+def test_a_wrong_parameter_is_named(fim: Any) -> None:
+    for wrong in ({"level": "documents"}, {"fim_rate": 50}, {"fim_rates": 0.5}):
+        with pytest.raises(ValueError, match=next(iter(wrong))):
+            DataCollatorForFillInTheMiddle(fim, sequence_length=80, **wrong)
+
+
 def test_cuts_are_uniform_over_characters(fim: Any) -> None:
     text = "abcdefghijkl"
     collator = DataCollatorForFillInTheMiddle(fim, sequence_length=20, fim_rate=1.0, fim_spm_rate=0.0)

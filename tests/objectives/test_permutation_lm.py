@@ -79,7 +79,7 @@ def test_who_sees_whom() -> None:
     assert not hidden[special, special].any()
 
 
-def test_blocks_see_what_came_before_only() -> None:
+def test_targets_of_blocks_see_the_targets_that_came_before_only() -> None:
     made = collator(perm_size=24)([sample(number, [48]) for number in range(20)])
     target = made["target_mapping"].sum(1).bool()
     for hidden, chosen in zip(made["perm_mask"], target, strict=True):
@@ -144,3 +144,17 @@ def test_the_section() -> None:
     section = PermutationLMSection()
     assert section.heads() == ("permutation_lm",)
     assert section.raw_length(512) == collator(**section.collator_parameters()).raw_length(512) == 512
+
+
+def test_targets_do_not_depend_on_the_width_of_the_batch() -> None:
+    short, long = [sample(number, [16]) for number in range(300)], sample(999, [WIDTH])
+    make = collator(mask_alpha=7, mask_beta=2, pad_to_multiple_of=16)
+    alone, beside = make(short), make([*short, long])
+    for row in range(300):
+        places = [made["target_mapping"][row].any(0).nonzero()[:, 0].tolist() for made in (alone, beside)]
+        assert places[0] == places[1]
+
+
+def test_a_share_above_one_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"mask_beta \(2\) must not be above mask_alpha \(1\)"):
+        PermutationLMSection(mask_alpha=1, mask_beta=2)

@@ -163,3 +163,12 @@ def test_place_spans_leaves_texts_without_spans_alone() -> None:
     empty: Callable[..., Any] = make_rows
     nothing = empty([], width=4, pad_token_id=0, seed=0)
     assert len(place_spans(none[:0], none[:0], none[:0], PieceDraws(nothing)).start) == 0
+
+
+def test_what_is_chosen_does_not_depend_on_how_many_groups_there_are() -> None:
+    one, other = 0x80000FFF, 0x80000001  # they differ in bits that 4,096 groups leave no room for
+    for groups in (1, 64, 4096, 5000):
+        numbers = np.concatenate([[one, other], np.zeros(groups - 1)]).astype(np.uint32)
+        counts = np.concatenate([[2], np.ones(groups - 1, np.int64)])
+        picks = np.concatenate([[1], np.zeros(groups - 1, np.int64)])
+        assert np.flatnonzero(choose(counts, picks, numbers)).tolist() == [1]

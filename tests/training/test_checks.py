@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from pretraining.batching.config import BatchesSection
+from pretraining.modeling.config import ModelSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.objectives.sections.contrastive import ContrastiveSection
@@ -26,6 +27,7 @@ def findings(
     max_epochs: float = 1.0,
     batches: dict[str, Any] | None = None,
     objective: ObjectiveBase | None = None,
+    architecture: str = "llama",
 ) -> list[Finding]:
     """What one rule says about a training of 100 steps of 1,024 tokens in samples of 64, changed by ``keys``."""
     (rule,) = (rule for rule in RULES if rule.id == rule_id)
@@ -34,6 +36,7 @@ def findings(
         "training": TrainingSection.model_validate(section),
         "batches": BatchesSection.model_validate({"sequence_length": 64, "max_epochs": max_epochs, **(batches or {})}),
         "objective": objective or CausalLMSection(),
+        "model": ModelSection(architecture=architecture),
         "ranks": ranks,
         "available_tokens": available,
     }
@@ -286,3 +289,10 @@ def test_trackers_are_known_and_installed() -> None:
     (finding,) = findings("trackers_usable", {"trackers": ["swanlab"]})
     assert "not installed" in finding.message and finding.fix == "pip install swanlab"
     assert findings("trackers_usable", {}) == []
+
+
+def test_gradient_checkpointing_known() -> None:
+    (found,) = findings("gradient_checkpointing_known", {"gradient_checkpointing": True}, architecture="xlnet")
+    assert found.path == "training.gradient_checkpointing" and "xlnet has no gradient checkpointing" in found.message
+    assert findings("gradient_checkpointing_known", {"gradient_checkpointing": True}) == []
+    assert findings("gradient_checkpointing_known", {}, architecture="xlnet") == []

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pretraining.errors import TrainingError
-from pretraining.training.distributed import check_muon, check_ranks
+from pretraining.training.distributed import check_muon, check_ranks, check_tasks
 
 
 def accelerator(kind: str) -> Any:
@@ -24,3 +24,10 @@ def test_copies_are_refused() -> None:
     check_ranks(2, 2)
     with pytest.raises(TrainingError, match="started 2 processes, but accelerate counts 1"):
         check_ranks(2, 1)
+
+
+def test_tasks_are_refused_where_every_layer_communicates() -> None:
+    check_tasks("masked_lm", accelerator("FSDP"))
+    check_tasks("multi_task", accelerator("MULTI_CPU"))
+    with pytest.raises(TrainingError, match="multi_task: ranks whose micro-batches hold different tasks would wait"):
+        check_tasks("multi_task", accelerator("FSDP"))

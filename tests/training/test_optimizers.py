@@ -49,3 +49,22 @@ def test_the_schedule_scales_every_peak(make_tiny_model: Any) -> None:
     assert set_learning_rate(optimizers, 0.5) == pytest.approx(5e-4)
     assert optimizers[0].param_groups[0]["lr"] == pytest.approx(0.01)
     assert set_learning_rate(optimizers, 1.0) == pytest.approx(1e-3)
+
+
+def test_biases_of_two_dimensions_and_heads_of_one_output_are_no_layer_matrices() -> None:
+    import transformers
+
+    sizes = {"vocab_size": 50, "d_model": 16, "n_layer": 1, "n_head": 2, "d_inner": 32}
+    xlnet = transformers.AutoModelForCausalLM.from_config(transformers.AutoConfig.for_model("xlnet", **sizes))
+    config = transformers.AutoConfig.for_model(
+        "electra", vocab_size=50, hidden_size=16, embedding_size=16, num_hidden_layers=1, num_attention_heads=2
+    )
+    electra = transformers.ElectraForPreTraining(config)
+    for model, parts in ((xlnet, ("r_w_bias", "r_r_bias", "r_s_bias")), (electra, ("dense_prediction.weight",))):
+        muon, adamw = make_optimizers(OptimizerSection(type="muon", weight_decay=0.3), PretrainingModel(model))
+        taken = {id(p) for group in muon.param_groups for p in group["params"]}
+        decays = {id(p): group["weight_decay"] for group in adamw.param_groups for p in group["params"]}
+        for part in parts:
+            (parameter,) = (p for name, p in model.named_parameters() if name.endswith(part))
+            assert id(parameter) not in taken
+            assert decays[id(parameter)] == (0.0 if part.endswith("bias") else 0.3)

@@ -223,10 +223,17 @@ def legacy_keys(model_type: str) -> frozenset[str]:
 
 def _read_by_the_model(model_type: str) -> set[str]:
     """Keys that the model itself asks an undeclaring config for: ``getattr(config, "position_buckets", -1)``."""
+    return set(re.findall(r'getattr\((?:self\.)?config, "([a-z]\w*)"', _model_text(model_type)))
+
+
+def recomputes(model_type: str) -> bool:
+    """Whether the model knows gradient checkpointing."""
+    return "supports_gradient_checkpointing = True" in _model_text(model_type)
+
+
+def _model_text(model_type: str) -> str:
     folder = _transformers() / "models" / _modules().get(model_type, model_type.replace("-", "_"))
-    files = sorted(folder.glob(f"modeling_{folder.name}.py"))
-    pattern = r'getattr\((?:self\.)?config, "([a-z]\w*)"'
-    return {name for file in files for name in re.findall(pattern, file.read_text(encoding="utf-8"))}
+    return "".join(file.read_text(encoding="utf-8") for file in sorted(folder.glob(f"modeling_{folder.name}.py")))
 
 
 @cache

@@ -124,13 +124,17 @@ def training_flops_per_token(model: Any, sequence_length: int) -> float:
 
     ``N`` counts the weights that multiply (the output head does, a look-up in the input embedding does not),
     ``L`` layers, ``H`` heads of size ``Q``, ``T`` the sequence length: PaLM (Chowdhery et al. 2022), appendix B.
-    Recomputation is not counted, and attention is counted in full although a causal mask halves it.
+    Recomputation is not counted, and attention is counted in full although a causal mask halves it; the head of a
+    masked model is counted at all positions, and the decoder beside an encoder as if it read as many tokens.
     """
     total, outside = count_parameters(model)
     head = model.get_output_embeddings()
     tied = head is not None and head.weight is model.get_input_embeddings().weight
     config = model.config.get_text_config()
     layers, width = getattr(config, "num_hidden_layers", 0), getattr(config, "hidden_size", 0)
+    if groups := getattr(config, "num_hidden_groups", 0):  # ALBERT goes through the same weights again and again
+        shared = sum(p.numel() for name, p in model.named_parameters() if ".albert_layer_groups." in name)
+        total, outside = (count + shared * (layers - groups) // groups for count in (total, outside))
     heads = getattr(config, "num_attention_heads", 0) or 0
     head_size = getattr(config, "head_dim", None) or (width // heads if heads else 0)
     return 6.0 * (total if tied else outside) + 12.0 * layers * heads * head_size * sequence_length

@@ -31,8 +31,11 @@ CANNOT_ISOLATE = frozenset({"bart", "mbart", "pegasus", "blenderbot", "blenderbo
 EAGER_ONLY = frozenset({"bloom", "mpt", "deberta", "deberta-v2", "xlnet"})
 """transformers 5.23 has no other attention for them."""
 
+_T5 = frozenset({"t5", "umt5", "mt5"})
+
 COUNTS_FROM_PADDING = frozenset(
-    {"roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl", "xmod"}
+    {"roberta", "xlm-roberta", "camembert", "roberta-prelayernorm", "xlm-roberta-xl", "xmod", "data2vec-text", "ibert"}
+    | {"longformer", "luke", "mpnet", "esm"}
 )
 """Their first position is ``pad_token_id + 1``, as in fairseq."""
 
@@ -52,7 +55,8 @@ def architectures_of(head: str) -> frozenset[str]:
     """The ``model_type`` of every architecture with this kind of head.
 
     An encoder that transformers can also run as a decoder (BERT with ``is_decoder``) is an encoder here: it sees both
-    sides, so the next token would be no secret.
+    sides, so the next token would be no secret. Of the encoder-decoders there are those whose masks are known here:
+    T5's relatives, and BART's, which take one document a row.
     """
     masked = heads_in("MODEL_FOR_MASKED_LM_MAPPING_NAMES")
     seq2seq = heads_in("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES")
@@ -61,9 +65,9 @@ def architectures_of(head: str) -> frozenset[str]:
         "causal_lm": heads_in("MODEL_FOR_CAUSAL_LM_MAPPING_NAMES")
         - masked
         - seq2seq
-        - {"xlnet", "xlm", "bert-generation"},
+        - {"xlnet", "xlm", "bert-generation", "reformer"},
         "masked_lm": encoders,
-        "seq2seq_lm": seq2seq,
+        "seq2seq_lm": seq2seq & (_T5 | CANNOT_ISOLATE),
         "permutation_lm": frozenset({"xlnet"}),
         "pair": _PAIRS,
         "replaced_token_detection": _DETECTORS,

@@ -20,8 +20,9 @@ class ModelSection(Section):
 
     architecture: str
     """A ``model_type`` of transformers with a causal language-modeling head: llama, qwen3, gpt2, ..."""
-    attn_implementation: Literal["sdpa", "eager", "flash_attention_2", "flash_attention_3", "flex_attention"] = "sdpa"
-    """The attention implementation of transformers."""
+    attn_implementation: Literal["sdpa", "eager", "flex_attention"] = "sdpa"
+    """The attention implementation of transformers: those that take the masks by which packed documents are kept apart,
+    which the flash kernels do not."""
 
     @property
     def config_keys(self) -> dict[str, object]:

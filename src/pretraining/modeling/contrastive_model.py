@@ -62,10 +62,13 @@ class ContrastiveModel(PretrainingModel):
 
     @torch.no_grad()
     def accuracies(self, batch: Batch) -> dict[str, tuple[int, int]]:
-        """Texts whose other view is the nearest of all."""
-        made = self.embed(batch)
-        found = (made[0::2] @ made[1::2].T).argmax(-1)
-        return {"retrieval_accuracy": (int((found == torch.arange(len(found), device=found.device)).sum()), len(found))}
+        """Texts whose other view is the nearest of all in this batch."""
+        return {"retrieval_accuracy": self.nearest(self.embed(batch))}
+
+    def nearest(self, vectors: Tensor) -> tuple[int, int]:
+        """(texts whose other view is the nearest of all, texts)."""
+        found = (vectors[0::2] @ vectors[1::2].T).argmax(-1)
+        return int((found == torch.arange(len(found), device=found.device)).sum()), len(found)
 
     def pool_loss(self, vectors: Tensor) -> Tensor:
         """Summed over texts: cross entropy of the right partner among all second views."""

@@ -84,7 +84,7 @@ class ReplacedTokenDetectionModel(PretrainingModel):
         """
         guess = baseline(states.detach())[:, 0].float()
         advantage = rewards + F.logsigmoid(guess.detach())
-        scores = F.log_softmax(logits(self.generator, states).float(), dim=-1)
+        scores = F.log_softmax(logits(self.generator, states).float() / self.temperature, dim=-1)
         chances = scores.gather(-1, chosen[:, None])[:, 0]
         fit = F.binary_cross_entropy_with_logits(guess, (-rewards).exp(), reduction="sum")
         return {"generator": -(advantage * chances).sum(), "baseline": fit}

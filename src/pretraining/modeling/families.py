@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from pretraining.errors import ModelError
-from pretraining.modeling.carriers import COUNTS_FROM_PADDING
+from pretraining.modeling.carriers import CANNOT_ISOLATE, COUNTS_FROM_PADDING
 from pretraining.modeling.masks import additive, as_taken, by_layer_type, cross_mask, self_mask
 
 Batch = dict[str, Tensor]
@@ -84,7 +84,7 @@ def _inputs(model: Any, batch: Batch) -> dict[str, Any]:
 def is_causal(model: Any) -> bool:
     """Whether the model sees only what stands before, by its class or its config."""
     name = type(model).__name__
-    return "CausalLM" in name or name in ("GPT2LMHeadModel",)
+    return "CausalLM" in name or name in ("GPT2LMHeadModel", "CTRLLMHeadModel", "OpenAIGPTLMHeadModel")
 
 
 def _bert(model: Any, batch: Batch) -> Tensor:
@@ -192,6 +192,6 @@ FAMILIES: dict[str, Callable[[Any, Batch], Tensor]] = {
     "t5": _t5,
     "umt5": _t5,
     "mt5": _t5,
-    "bart": _bart,
+    **dict.fromkeys(CANNOT_ISOLATE, _bart),
 }
 """Families that need something of their own; all others are taken for decoders like Llama."""

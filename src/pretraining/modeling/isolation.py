@@ -60,8 +60,11 @@ def require_isolation(model: Any) -> None:
         )
     try:
         moved = leak(model)
-    except TypeError as error:
-        raise ModelError(f"{name} takes no position_ids, so packed documents cannot be kept apart: {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ModelError(
+            f"{name} does not take the positions or masks by which packed documents are kept apart "
+            f"({str(error).splitlines()[0]}). Set batches.packing: none (one document a row)"
+        ) from error
     if moved > 1e-6:
         raise ModelError(
             f"{name} lets packed documents see each other: changing one moved another's states by {moved:.3g}. "

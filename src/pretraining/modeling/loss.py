@@ -96,8 +96,11 @@ def linear_nll(hidden: Tensor, weight: Tensor, bias: Tensor | None, targets: Ten
     options = nn.LinearCrossEntropyOptions(
         chunking_method=None, batch_chunk_size=chunk_rows(len(hidden), hidden.shape[-1], len(weight))
     )
-    dtype = hidden.dtype
-    with torch.autocast(hidden.device.type, enabled=False):
+    kind = hidden.device.type
+    # Residual streams stay in float32 under autocast; the product with the vocabulary, the largest of all, must not.
+    dtype = torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else hidden.dtype
+    hidden = hidden.to(dtype)
+    with torch.autocast(kind, enabled=False):
         if dtype == torch.float32:
             return F.linear_cross_entropy(
                 hidden, weight, targets, linear_bias=bias, ignore_index=IGNORED, reduction="sum", options=options

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-IGNORED = -100
+from pretraining.objectives.rows import IGNORED, misfit
 
 
 class DataCollatorForCausalLM:
@@ -29,7 +29,7 @@ class DataCollatorForCausalLM:
     silently. ``modeling`` sets ``use_cache=False`` and measures that nothing leaks.
 
     Args:
-        tokenizer: anything with ``pad_token_id`` (``eos_token_id`` serves when it is None).
+        tokenizer: anything with ``pad_token_id`` and ``eos_token_id``, which serves where there is no padding.
         sequence_length: tokens of a row.
         seed: unused by this objective, which draws nothing; part of every collator's signature.
         pad_to_multiple_of: make the rows only as wide as the longest sample of the batch, rounded up to this multiple;
@@ -39,8 +39,8 @@ class DataCollatorForCausalLM:
     def __init__(
         self, tokenizer: Any, *, sequence_length: int, seed: int = 0, pad_to_multiple_of: int | None = None
     ) -> None:
-        pad = tokenizer.pad_token_id
-        self.pad_token_id: int = tokenizer.eos_token_id if pad is None else pad
+        named = (tokenizer.pad_token_id, tokenizer.eos_token_id)
+        self.pad_token_id: int = next((number for number in named if number is not None), 0)
         self.sequence_length = sequence_length
         self.seed = seed
         self.pad_to_multiple_of = pad_to_multiple_of
@@ -74,10 +74,7 @@ class DataCollatorForCausalLM:
             size = len(ids)
             lengths = np.asarray(sample.get("lengths", [size]), np.int64)
             if size > self.sequence_length or lengths.sum() != size:
-                raise ValueError(
-                    f"sample {sample.get('index', row)} has {size} tokens in pieces of {lengths.tolist()}, "
-                    f"for rows of {self.sequence_length}"
-                )
+                raise ValueError(misfit(sample.get("index", row), size, lengths, self.sequence_length))
             starts = np.cumsum(lengths) - lengths
             input_ids[row, :size] = ids
             labels[row, :size] = ids
@@ -95,4 +92,4 @@ class DataCollatorForCausalLM:
         if self.pad_to_multiple_of is None:
             return self.sequence_length
         longest = max(len(sample["input_ids"]) for sample in samples)
-        return min(self.sequence_length, -(-longest // self.pad_to_multiple_of) * self.pad_to_multiple_of)
+        return min(self.sequence_length, max(1, -(-longest // self.pad_to_multiple_of)) * self.pad_to_multiple_of)

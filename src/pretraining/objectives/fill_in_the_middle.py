@@ -13,7 +13,7 @@ import torch
 from pretraining.errors import DataError
 from pretraining.objectives.causal_lm import DataCollatorForCausalLM
 from pretraining.objectives.draws import sample_keys, uniform
-from pretraining.objectives.sections.fill_in_the_middle import fim_raw_length
+from pretraining.objectives.sections.fill_in_the_middle import FillInTheMiddleSection
 
 Ids = npt.NDArray[np.int64]
 _DRAWS = 4
@@ -28,16 +28,17 @@ class DataCollatorForFillInTheMiddle:
 
     The piece is decoded, cut at two uniform places between characters (ends included), and its parts are tokenized
     anew. A piece stays as it is if its tokens do not decode to text that they encode (half a character at the end of
-    a cut document, a lossy tokenizer), if it is shorter than ``min_characters``, or if its row has no room for it:
+    a cut document, a lossy tokenizer), if its parts do not decode to its text (a tokenizer that adds or drops the
+    blank at the beginning of a part), if it is shorter than ``min_characters``, or if its row has no room for it:
     nothing is cut off, and the number of EOS does not change. The loss is over all tokens, marks included.
 
     Args:
         tokenizer: a fast tokenizer with the three marks as single tokens.
-        fim_rate, fim_spm_rate: shares of pieces that are cut, and of those that are written suffix first.
-        level: ``document`` cuts whole documents only, ``context`` also parts of documents.
+        parameters: those of ``FillInTheMiddleSection``, under the same names and with its defaults.
 
     Raises:
         DataError: the tokenizer lacks a mark.
+        ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
     def __init__(
@@ -47,50 +48,42 @@ class DataCollatorForFillInTheMiddle:
         sequence_length: int,
         seed: int = 0,
         pad_to_multiple_of: int | None = None,
-        fim_rate: float = 0.5,
-        fim_spm_rate: float = 0.5,
-        level: str = "context",
-        min_characters: int = 10,
-        reserve: float = 0.03,
-        prefix_token: str = "<fim_prefix>",
-        suffix_token: str = "<fim_suffix>",
-        middle_token: str = "<fim_middle>",
+        **parameters: Any,
     ) -> None:
         self._plain = DataCollatorForCausalLM(
             tokenizer, sequence_length=sequence_length, seed=seed, pad_to_multiple_of=pad_to_multiple_of
         )
         self.sequence_length, self.seed = sequence_length, seed
-        self.fim_rate, self.fim_spm_rate, self.level = fim_rate, fim_spm_rate, level
-        self.min_characters, self.reserve = min_characters, reserve
-        self._tokens = [prefix_token, suffix_token, middle_token]
+        self.section = FillInTheMiddleSection(**parameters)
         vocabulary = tokenizer.get_vocab()
-        missing = [token for token in self._tokens if token not in vocabulary]
+        missing = [token for token in self.special_tokens() if token not in vocabulary]
         if missing:
             raise DataError(
                 f"the tokenizer has no {', '.join(missing)}; objective.type = fill_in_the_middle needs them as special "
                 "tokens: train the tokenizer with this objective, or name the marks that it has"
             )
-        self._marks = [vocabulary[token] for token in self._tokens]
+        self._marks = [vocabulary[token] for token in self.special_tokens()]
         self._backend = copy.deepcopy(tokenizer.backend_tokenizer)  # a call elsewhere may leave padding in the original
         self._backend.no_padding()
         self._backend.no_truncation()
-        self._opens = {i for i in (tokenizer.bos_token_id, tokenizer.cls_token_id) if i is not None}
         self._ends = {i for i in (tokenizer.eos_token_id, tokenizer.sep_token_id) if i is not None}
+        opens = {i for i in (tokenizer.bos_token_id, tokenizer.cls_token_id) if i is not None}
+        self._opens = opens - self._ends  # where both are one token (GPT-2), it ends documents and opens none
 
     def special_tokens(self) -> list[str]:
         """The three marks."""
-        return list(self._tokens)
+        return self.section.special_tokens()
 
     def raw_length(self, sequence_length: int) -> int:
         """Raw tokens of a row: what is left beside the reserve."""
-        return fim_raw_length(sequence_length, self.reserve)
+        return self.section.raw_length(sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """``input_ids``, ``labels`` and ``position_ids`` as for causal language modeling, int64 ``(B, W)``."""
         keys = sample_keys(samples, self.seed)
         rows = [self._pieces(sample) for sample in samples]
         draws = [uniform(keys[i : i + 1], _DRAWS * len(row)).reshape(-1, _DRAWS) for i, row in enumerate(rows)]
-        places = [(i, j) for i, drawn in enumerate(draws) for j in np.flatnonzero(drawn[:, 0] < self.fim_rate)]
+        places = [(i, j) for i, drawn in enumerate(draws) for j in np.flatnonzero(drawn[:, 0] < self.section.fim_rate)]
         cuts = self._cut([rows[i][j] for i, j in places], np.array([draws[i][j] for i, j in places]))
         room = [self.sequence_length - sum(map(len, row)) for row in rows]
         for (i, j), new in zip(places, cuts, strict=True):
@@ -113,7 +106,7 @@ class DataCollatorForFillInTheMiddle:
         """
         framed = [self._framed(piece) for piece in pieces]
         bodies = [body for _, body, _ in framed]
-        texts = self._backend.decode_batch([body.tolist() for body in bodies], skip_special_tokens=False)
+        texts = self._decode(bodies)
         whole = [
             self._may_be_cut(frame, text) and np.array_equal(again, frame[1])
             for frame, text, again in zip(framed, texts, self._encode(texts), strict=True)
@@ -125,11 +118,14 @@ class DataCollatorForFillInTheMiddle:
             first, second = sorted((draws[number, 2:] * (len(text) + 1)).astype(int).tolist())
             parts += [text[:first], text[first:second], text[second:]]
         encoded = self._encode(parts)
+        same = [again == part for again, part in zip(self._decode(encoded), parts, strict=True)]
         found: list[Ids | None] = [None] * len(pieces)
         before, after, last = ([mark] for mark in self._marks)
         for place, number in enumerate(chosen.tolist()):
+            if not all(same[3 * place : 3 * place + 3]):
+                continue
             prefix, middle, suffix = encoded[3 * place : 3 * place + 3]
-            if draws[number, 1] < self.fim_spm_rate:
+            if draws[number, 1] < self.section.fim_spm_rate:
                 order = [before, after, suffix, last, prefix, middle]
             else:
                 order = [before, prefix, after, suffix, last, middle]
@@ -147,7 +143,12 @@ class DataCollatorForFillInTheMiddle:
     def _may_be_cut(self, framed: tuple[Ids, Ids, Ids], text: str) -> bool:
         opening, _, ending = framed
         is_document = bool(len(ending)) and (bool(len(opening)) or not self._opens)
-        return len(text) >= max(1, self.min_characters) and (self.level != "document" or is_document)
+        long_enough = len(text) >= max(1, self.section.min_characters)
+        return long_enough and (self.section.level != "document" or is_document)
+
+    def _decode(self, parts: list[Ids]) -> list[str]:
+        texts: list[str] = self._backend.decode_batch([part.tolist() for part in parts], skip_special_tokens=False)
+        return texts
 
     def _encode(self, texts: list[str]) -> list[Ids]:
         encoded = self._backend.encode_batch_fast(texts, add_special_tokens=False)

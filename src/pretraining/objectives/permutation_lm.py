@@ -65,7 +65,7 @@ class DataCollatorForPermutationLM(SectionCollator[PermutationLMSection]):
     def _targets(self, rows: Rows, ordinary: Bools) -> Bools:
         """(B, W): exactly one in ``alpha / beta`` of the ordinary tokens, in spans as far as the windows give them."""
         batch, width = ordinary.shape
-        count = width * self.beta // self.alpha + 1
+        count = width // max(1, self.alpha // self.beta) + 1  # windows of single tokens, the narrowest, fill the row
         grams = np.searchsorted(self._grams, uniform(rows.keys, count, stream=_GRAM), side="right") + 1
         grams = np.minimum(grams, len(self._grams))
         window = np.maximum(grams, grams * self.alpha // self.beta)

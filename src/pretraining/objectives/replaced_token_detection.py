@@ -57,4 +57,5 @@ class DataCollatorForReplacedTokenDetection(SectionCollator[ReplacedTokenDetecti
         """
         batch = self._masked_lm(samples)
         draws = uniform(sample_keys(samples, self.seed), batch["input_ids"].shape[1], stream=_PROPOSAL)
-        return batch | {"draws": torch.from_numpy(draws.astype(np.float32))}
+        below_1 = np.minimum(draws.astype(np.float32), np.float32(1 - 2**-24))  # the conversion may round up to 1
+        return batch | {"draws": torch.from_numpy(below_1)}

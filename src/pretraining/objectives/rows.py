@@ -69,6 +69,16 @@ class Rows:
         return first
 
 
+def misfit(name: object, size: int, lengths: Integers, width: int) -> str:
+    """Why a sample of ``size`` tokens is no row of ``width``."""
+    if size > width:
+        return (
+            f"sample {name} has {size} tokens, for rows that take {width}: cut samples to "
+            "collator.raw_length(sequence_length) tokens, which leaves room for what the objective adds"
+        )
+    return f"sample {name} has {size} tokens, but its lengths {lengths.tolist()} add up to {int(lengths.sum())}"
+
+
 def make_rows(
     samples: Sequence[dict[str, Any]],
     *,
@@ -96,10 +106,7 @@ def make_rows(
     wrong = np.flatnonzero((sizes > width) | (np.bincount(piece_row, piece_length, len(sizes)) != sizes))
     if len(wrong):
         row = int(wrong[0])
-        raise ValueError(
-            f"sample {samples[row].get('index', row)} has {sizes[row]} tokens in pieces of {lengths[row].tolist()}, "
-            f"for rows of {width}"
-        )
+        raise ValueError(misfit(samples[row].get("index", row), int(sizes[row]), lengths[row], width))
     if pad_to_multiple_of is not None and len(sizes):
         width = min(width, max(1, -(-int(sizes.max()) // pad_to_multiple_of)) * pad_to_multiple_of)
     if parts and (sizes == width).all():

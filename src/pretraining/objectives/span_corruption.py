@@ -34,7 +34,8 @@ class DataCollatorForSpanCorruption(SectionCollator[SpanCorruptionSection]):
     A row of ``raw_length`` tokens fills both exactly (Raffel et al. 2020; t5 ``random_spans_helper``): it has the
     reference's number of noise tokens and spans, shared out over its pieces in proportion to their lengths, all sets
     of spans equally likely. Spans do not cross documents, sentinels are numbered in each piece, and the EOS that
-    ends inputs and targets belongs to the last. Should the pieces be so short that they cannot hold the noise, the
+    ends inputs and targets belongs to the last; a document that ends there has its own before it, which the token store
+    keeps and T5's text has not. Should the pieces be so short that they cannot hold the noise, the
     ends of those without any are left out of the inputs.
 
     All is drawn from (seed, epoch, index): a sample has the same spans in any batch, and others in each epoch.

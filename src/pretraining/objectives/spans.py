@@ -97,8 +97,10 @@ def choose(counts: Integers, picks: Integers, halves: Halves) -> Bools:
     some = picks > 0
     limits[some] = ordered[(starts + picks)[some] - 1] + kind(1)
     chosen: Bools = ranked < np.repeat(limits, counts)
-    if np.count_nonzero(chosen) != picks.sum():  # two numbers agree: the earlier member goes first
-        order = np.argsort(ranked, kind="stable")
+    if np.count_nonzero(chosen) != picks.sum():
+        # Two agree in the bits that were kept. Their whole numbers decide: how many bits are kept depends on the batch,
+        # and what is chosen must not. If these agree too, the earlier member goes first.
+        order = np.lexsort((halves, np.repeat(np.arange(len(counts)), counts)))
         chosen[order] = np.arange(len(order)) - np.repeat(starts, counts) < np.repeat(picks, counts)
     return chosen
 

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from pretraining.batching.config import BatchesSection
 from pretraining.batching.timeline import Timeline, make_timeline
 from pretraining.errors import DataError
-from pretraining.modeling.carriers import WITHOUT_LOSS_OPTIONS
+from pretraining.modeling.architectures import recomputes
+from pretraining.modeling.carriers import WITHOUT_LOSS_OPTIONS, known_architectures
+from pretraining.modeling.config import ModelSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Duration, Finding, Rule
 from pretraining.training.config import TrainingSection
@@ -217,6 +219,17 @@ def decay_only_for_wsd(training: TrainingSection) -> Iterator[Finding]:
         )
 
 
+def gradient_checkpointing_known(training: TrainingSection, model: ModelSection) -> Iterator[Finding]:
+    """``gradient_checkpointing`` is asked of models that have it."""
+    name = model.architecture
+    if training.gradient_checkpointing and name in known_architectures() and not recomputes(name):
+        yield Finding(
+            path="training.gradient_checkpointing",
+            message=f"transformers' {name} has no gradient checkpointing",
+            fix="set it to false; a smaller training.micro_batch_size saves memory too, and changes no result",
+        )
+
+
 def muon_keys_only_for_muon(training: TrainingSection) -> Iterator[Finding]:
     """Muon's keys are given for ``muon`` alone."""
     optimizer = training.optimizer
@@ -343,6 +356,12 @@ RULES = [
         says="`schedule.decay` is given with `type: wsd` only.",
         why="No other schedule has a decay phase, so the key would be ignored.",
         check=decay_only_for_wsd,
+    ),
+    Rule(
+        id="gradient_checkpointing_known",
+        says="`training.gradient_checkpointing` is true only where transformers' model knows it.",
+        why="The model would refuse it only when training starts, after corpus and tokenizer.",
+        check=gradient_checkpointing_known,
     ),
     Rule(
         id="muon_keys_only_for_muon",

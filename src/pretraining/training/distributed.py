@@ -54,6 +54,19 @@ def check_muon(optimizer: str, accelerator: Accelerator) -> None:
         )
 
 
+def check_tasks(objective: str, accelerator: Accelerator) -> None:
+    """A rank goes through the layers once for every task in its micro-batch, and FSDP2 communicates in each layer.
+
+    Raises:
+        TrainingError: the ranks would wait for each other.
+    """
+    if objective == "multi_task" and accelerator.distributed_type.value == "FSDP":
+        raise TrainingError(
+            "objective.type = multi_task: ranks whose micro-batches hold different tasks would wait for each other "
+            "under FSDP; use accelerate_configs/ddp.yaml or DeepSpeed"
+        )
+
+
 def check_ranks(launched: int, counted: int) -> None:
     """Refuse to train copies.
 

@@ -14,6 +14,7 @@ import torch
 from pretraining.batching.loader import held_out_samples
 from pretraining.batching.supply import mixtures
 from pretraining.errors import DataError
+from pretraining.modeling.loss import LossOptions
 from pretraining.tokenization.special import frame
 from pretraining.tokenization.store import TokenStore
 from pretraining.training.step import means
@@ -75,14 +76,12 @@ class HeldOut:
         """
         inner = accelerator.unwrap_model(module)
         with _measuring(module, inner):
+            if inner.whole_batch:
+                return self._of_one_pool(samples, accelerator, module, inner)
             sums: Counter[str] = Counter()
-            rows, per_pass = min(self._rows, samples.size), self._micro * accelerator.num_processes
-            for first in range(0, rows, per_pass):
-                mine = range(first + accelerator.process_index * self._micro, rows)[: self._micro]
-                made = self._collator(samples.__getitems__([row * samples.size // rows for row in mine] or [0]))
-                batch = {key: value.to(accelerator.device) for key, value in made.items()}
+            for counted, batch in self._batches(samples, accelerator):
                 found = _figures(module, inner, batch)
-                sums.update(found if mine else dict.fromkeys(found, 0.0))
+                sums.update(found if counted else dict.fromkeys(found, 0.0))
         names = sorted(sums)
         gathered = torch.tensor([sums[name] for name in names], dtype=torch.float64, device=accelerator.device)
         total = dict(zip(names, accelerator.reduce(gathered, "sum").tolist(), strict=True))
@@ -92,6 +91,32 @@ class HeldOut:
         if len(terms) == 1:
             losses = {"loss": losses["loss"]}
         return losses, {name: total[f"right {name}"] / total[f"all {name}"] for name in rights if total[f"all {name}"]}
+
+    def _batches(
+        self, samples: HeldOutSamples, accelerator: Accelerator
+    ) -> Iterator[tuple[bool, dict[str, torch.Tensor]]]:
+        """This rank's micro-batches, and whether they count: as many on every rank."""
+        rows, per_pass = min(self._rows, samples.size), self._micro * accelerator.num_processes
+        for first in range(0, rows, per_pass):
+            mine = range(first + accelerator.process_index * self._micro, rows)[: self._micro]
+            made = self._collator(samples.__getitems__([row * samples.size // rows for row in mine] or [0]))
+            yield bool(mine), {key: value.to(accelerator.device) for key, value in made.items()}
+
+    def _of_one_pool(
+        self, samples: HeldOutSamples, accelerator: Accelerator, module: torch.nn.Module, inner: Any
+    ) -> tuple[dict[str, float], dict[str, float]]:
+        """As ``_means`` where every text is compared with all others, whatever micro-batch and rank they come in."""
+        parts = []
+        for counted, batch in self._batches(samples, accelerator):
+            vectors = module(vectors=True, **batch)["vectors"]
+            padded = vectors.new_zeros(2 * self._micro, vectors.shape[-1])  # of one shape on all ranks
+            if counted:
+                padded[: len(vectors)] = vectors
+            gathered = accelerator.gather(padded)
+            parts.append(gathered[gathered.any(dim=-1)])  # a unit vector is not all zero
+        pool = torch.cat(parts)
+        right, whole = inner.nearest(pool)
+        return {"loss": float(inner.pool_loss(pool)) / whole}, {"retrieval_accuracy": right / whole}
 
 
 def _figures(module: torch.nn.Module, inner: Any, batch: dict[str, torch.Tensor]) -> dict[str, float]:
@@ -107,15 +132,20 @@ def _figures(module: torch.nn.Module, inner: Any, batch: dict[str, torch.Tensor]
 
 @contextlib.contextmanager
 def _measuring(module: torch.nn.Module, inner: Any) -> Iterator[None]:
-    """Without dropout; but where dropout is what makes two views of a text, with the same draws every time."""
-    if not inner.whole_batch:
-        module.eval()
-        yield
-        module.train()
-        return
-    with torch.random.fork_rng():
-        torch.manual_seed(0)
-        yield
+    """The likelihood alone, without dropout; but where dropout is what makes two views of a text, with the same draws
+    every time."""
+    trained, inner.options = inner.options, LossOptions()
+    try:
+        if not inner.whole_batch:
+            module.eval()
+            yield
+            module.train()
+            return
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            yield
+    finally:
+        inner.options = trained
 
 
 def make_held_out(job: Job, tokenizer: Any, plan: Plan, collator: Any) -> HeldOut | None:

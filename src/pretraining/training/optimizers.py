@@ -21,7 +21,7 @@ def make_optimizers(section: OptimizerSection, module: nn.Module) -> list[torch.
     muon_names = _layer_matrices(module) if section.type == "muon" else set()
     rest = [(name, p) for name, p in named if name not in muon_names]
     embeddings = {id(p) for child in module.modules() if isinstance(child, nn.Embedding) for p in child.parameters()}
-    matrices = [p for _, p in rest if p.ndim >= 2]
+    matrices = [p for name, p in rest if _is_matrix(name, p)]
     groups: list[dict[str, Any]] = [
         {
             "params": [p for p in matrices if id(p) in embeddings],
@@ -29,7 +29,7 @@ def make_optimizers(section: OptimizerSection, module: nn.Module) -> list[torch.
             "lr": section.embedding_learning_rate or section.learning_rate,
         },
         {"params": [p for p in matrices if id(p) not in embeddings], "weight_decay": section.weight_decay},
-        {"params": [p for _, p in rest if p.ndim < 2], "weight_decay": 0.0},
+        {"params": [p for name, p in rest if not _is_matrix(name, p)], "weight_decay": 0.0},
     ]
     adamw = torch.optim.AdamW(
         [group for group in groups if group["params"]],
@@ -55,8 +55,16 @@ def make_optimizers(section: OptimizerSection, module: nn.Module) -> list[torch.
     return optimizers
 
 
+def _is_matrix(name: str, parameter: torch.Tensor) -> bool:
+    """Whether it multiplies: XLNet's biases have two dimensions."""
+    return parameter.ndim >= 2 and not name.endswith("bias")
+
+
 def _layer_matrices(module: nn.Module) -> set[str]:
-    """Names of the 2-D weights that are neither an embedding nor the output head (Jordan et al. 2024)."""
+    """Names of the 2-D weights that are neither an embedding nor an output head (Jordan et al. 2024).
+
+    A head with one or two outputs (detection, pairs) is told by its shape.
+    """
     excluded: set[int] = set()
     for child in module.modules():
         if isinstance(child, nn.Embedding):
@@ -64,7 +72,11 @@ def _layer_matrices(module: nn.Module) -> set[str]:
         head = getattr(child, "get_output_embeddings", lambda: None)()
         if head is not None:
             excluded |= {id(p) for p in head.parameters()}
-    return {name for name, p in module.named_parameters() if p.ndim == 2 and id(p) not in excluded}
+    return {
+        name
+        for name, p in module.named_parameters()
+        if p.ndim == 2 and _is_matrix(name, p) and min(p.shape) > 2 and id(p) not in excluded
+    }
 
 
 def set_learning_rate(optimizers: list[Any], factor: float) -> float:

@@ -18,6 +18,7 @@ from pretraining.batching.timeline import Timeline
 from pretraining.errors import DataError, ModelError
 from pretraining.modeling.assemble import make_pretraining_model
 from pretraining.modeling.build import count_parameters, training_flops_per_token
+from pretraining.modeling.detection_model import ReplacedTokenDetectionModel
 from pretraining.modeling.isolation import require_isolation
 from pretraining.modeling.loss import LossOptions
 from pretraining.modeling.pretraining_model import PretrainingModel
@@ -25,7 +26,7 @@ from pretraining.tokenization.store import TokenStore
 from pretraining.training.adaptation import check_functions
 from pretraining.training.config import TrainingSection
 from pretraining.training.data import TrainingData, stage_collators
-from pretraining.training.distributed import check_muon
+from pretraining.training.distributed import check_muon, check_tasks
 from pretraining.training.held_out import HeldOut, make_held_out
 from pretraining.training.job import Horizon, Job
 from pretraining.training.metrics import MetricsLog, matmul_peak
@@ -147,15 +148,18 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
     tokenizer = AutoTokenizer.from_pretrained(job.run / "tokenizer", local_files_only=True)
     plan = load_plan(job.run / "batches")
     check_muon(job.training.optimizer.type, accelerator)
+    check_tasks(job.objective.type, accelerator)
     check_functions(job)
     module = make_pretraining_model(job.model, job.objective, tokenizer, seed=job.seed, options=loss_options(job))
     model = module.model
+    models = [model, *([module.generator] if isinstance(module, ReplacedTokenDetectionModel) else [])]
     if job.model.attn_implementation == "flex_attention" and accelerator.device.type == "cpu":
         raise ModelError("model.attn_implementation = flex_attention has no backward pass on a CPU; use sdpa")
     if job.batches.packing != "none":
         require_isolation(model)
     if job.training.gradient_checkpointing:
-        model.gradient_checkpointing_enable()
+        for each in models:
+            each.gradient_checkpointing_enable()
     parameters, _ = count_parameters(model)
     epoch_tokens = places_of_one_pass(plan)
     timeline = job.timeline(epoch_tokens=epoch_tokens, parameters=parameters)
@@ -171,7 +175,7 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
             micro_batches=timeline.legs[0].batch_samples // (job.training.micro_batch_size * accelerator.num_processes),
             max_grad_norm=job.training.max_grad_norm,
         )
-    fixed, with_one_place = training_flops_per_token(model, 0), training_flops_per_token(model, 1)
+    fixed, with_one_place = (sum(training_flops_per_token(each, length) for each in models) for length in (0, 1))
     prepared, *optimizers = accelerator.prepare(module, *make_optimizers(job.training.optimizer, module))
     identity = job.identity(plan=plan.fingerprint, tokenizer=tokenizer_fingerprint(job.run / "tokenizer"))
     dtype = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(accelerator.mixed_precision, torch.float32)

@@ -24,7 +24,8 @@ class MaskingSection(ObjectiveBase):
     random_replace_prob: float = Field(default=0.1, ge=0, le=1)
     """Share of the targets in whose place a random ordinary token stands (BERT); the rest is left as it is."""
     exact: bool = True
-    """``true``: every row has ``max(1, round(mlm_probability * tokens))`` targets, drawn without replacement (BERT);
+    """``true``: every row has ``max(1, round(mlm_probability * tokens))`` targets, drawn without replacement (BERT), or
+    as many whole words, n-grams and spans as fit in that number;
     ``false``: every token, or whole word, is a target with that probability by itself (transformers, ModernBERT)."""
     unit: MaskingUnit = "token"
     """What is hidden together: ``token`` (BERT, RoBERTa); ``whole_word`` (BERT's whole word masking); ``ngram``, one

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pretraining.objectives.sections.base import ObjectiveBase
 
@@ -22,7 +22,18 @@ class PermutationLMSection(ObjectiveBase):
     max_gram: int = Field(default=5, ge=1, le=100)
     """Tokens of the longest span; n are drawn with probability in proportion to 1/n."""
     perm_size: int | None = Field(default=None, ge=1)
-    """Positions that are ordered among themselves; the blocks before are seen. The whole row when left out."""
+    """Positions whose targets are ordered among themselves: they follow the targets of the blocks before. Tokens that
+    are no targets are seen by all, also from blocks before theirs (in the reference only within a half of the row).
+    The whole row when left out."""
+
+    @model_validator(mode="after")
+    def _a_share(self) -> PermutationLMSection:
+        if self.mask_beta > self.mask_alpha:
+            raise ValueError(
+                f"mask_beta / mask_alpha is the share of targets, so mask_beta ({self.mask_beta}) must not be above "
+                f"mask_alpha ({self.mask_alpha})"
+            )
+        return self
 
     def heads(self) -> tuple[str, ...]:
         """A model with two streams."""

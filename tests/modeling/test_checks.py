@@ -10,13 +10,17 @@ import pytest
 from pretraining.batching.config import BatchesSection
 from pretraining.modeling.checks import RULES
 from pretraining.modeling.config import ModelSection
-from pretraining.objectives.config import MaskedLMSection
+from pretraining.objectives.config import MaskedLMSection, MultiTaskSection
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.sections.causal import CausalLMSection
 from pretraining.objectives.sections.contrastive import ContrastiveSection
+from pretraining.objectives.sections.infilling import BlankInfillingSection
 from pretraining.objectives.sections.pairs import SentencePairSection
 from pretraining.objectives.sections.prefixes import PrefixLMSection
-from pretraining.objectives.sections.spans import MixtureOfDenoisersSection, SpanCorruptionSection
+from pretraining.objectives.sections.spans import (
+    MixtureOfDenoisersSection,
+    SpanCorruptionSection,
+)
 from pretraining.section import Finding
 from pretraining.tokenization.config import TokenizerSection
 
@@ -46,6 +50,15 @@ def test_rules_that_need_the_architecture_pass_over_an_unknown_one() -> None:
     for rule in RULES:
         if rule.id != "architecture_known":
             assert findings(rule.id, "lama", hidden_sise=3) == [], rule.id
+
+
+def test_blanks_have_places() -> None:
+    (finding,) = findings("blanks_have_places", "bloom", objective=BlankInfillingSection())
+    assert finding.path == "objective.type" and "bloom reads no positions (ALiBi)" in finding.message
+    tasks = [{"name": name, "objective": {"type": name}} for name in ("causal_lm", "blank_infilling")]
+    assert findings("blanks_have_places", "mpt", objective=MultiTaskSection.model_validate({"tasks": tasks}))
+    assert findings("blanks_have_places", "gpt2", objective=BlankInfillingSection()) == []
+    assert findings("blanks_have_places", "bloom", objective=PrefixLMSection()) == []
 
 
 @pytest.mark.parametrize(

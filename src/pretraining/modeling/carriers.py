@@ -39,6 +39,9 @@ COUNTS_FROM_PADDING = frozenset(
 )
 """Their first position is ``pad_token_id + 1``, as in fairseq."""
 
+WITHOUT_PLACES = frozenset({"bloom", "mpt"})
+"""ALiBi: they know how far apart tokens stand in the row and read no positions."""
+
 PADDING_POSITIONS = 8
 """Positions that are kept free for that: padding is among the first tokens of every vocabulary."""
 
@@ -103,6 +106,11 @@ def known_architectures() -> frozenset[str]:
     return frozenset().union(*(architectures_of(head) for head in HEADS))
 
 
+def knows_blanks(objective: str, architecture: str) -> bool:
+    """False for ``blank_infilling`` on a model without positions: it is by them that a span is told its blank."""
+    return objective != "blank_infilling" or architecture not in WITHOUT_PLACES
+
+
 def isolates(architecture: str) -> bool:
     """Whether packed documents can be kept apart."""
     return architecture not in CANNOT_ISOLATE
@@ -116,6 +124,9 @@ def matrix(objectives: Mapping[str, Sequence[str]]) -> str:
     """
     lines = ["| objective | " + " | ".join(SHOWN) + " |", "|---|" + ":-:|" * len(SHOWN)]
     for name, heads in objectives.items():
-        marks = ("yes" if head_for(heads, architecture) else "" for architecture in SHOWN)
+        marks = (
+            "yes" if head_for(heads, architecture) and knows_blanks(name, architecture) else ""
+            for architecture in SHOWN
+        )
         lines.append(f"| `{name}` | " + " | ".join(marks) + " |")
     return "\n".join(lines) + "\n"

@@ -23,6 +23,7 @@ from pretraining.modeling.carriers import (
     in_words,
     isolates,
     known_architectures,
+    knows_blanks,
 )
 from pretraining.modeling.config import ModelSection
 from pretraining.objectives.sections.base import ObjectiveBase
@@ -105,6 +106,18 @@ def objective_fits_architecture(model: ModelSection, objective: ObjectiveBase) -
         fix=f"{instead}choose an architecture such as {', '.join(known)}, or another objective; "
         "recipes/README.md has the table",
     )
+
+
+def blanks_have_places(model: ModelSection, objective: ObjectiveBase) -> Iterator[Finding]:
+    """``blank_infilling`` goes with models that read positions."""
+    kinds = [objective.type, *(task.objective.type for task in getattr(objective, "tasks", ()))]
+    if not all(knows_blanks(kind, model.architecture) for kind in kinds):
+        yield Finding(
+            path="objective.type",
+            message="blank_infilling tells a span which blank it fills by its position, "
+            f"and {model.architecture} reads no positions (ALiBi)",
+            fix="choose an architecture such as glm, llama or gpt2, or another objective",
+        )
 
 
 def views_differ(model: ModelSection, objective: ObjectiveBase) -> Iterator[Finding]:
@@ -306,6 +319,12 @@ RULES = [
         says="The objective and the architecture go together.",
         why="A decoder cannot fill in what it has not reached, and an encoder sees the token that it is to predict.",
         check=objective_fits_architecture,
+    ),
+    Rule(
+        id="blanks_have_places",
+        says="`blank_infilling` goes with a model that reads positions.",
+        why="Spans are shuffled: without its position a span would have to guess which blank it fills.",
+        check=blanks_have_places,
     ),
     Rule(
         id="views_differ",

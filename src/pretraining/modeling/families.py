@@ -11,6 +11,8 @@ T5, UMT5                         three masks: encoder, decoder, and between the 
 BART                             cannot: its positions count from the beginning of the row
 ===============================  =====================================================================================
 
+ALiBi with a bidirectional prefix is what transformers makes of it: of the tokens that follow, far ones weigh more.
+
 Measured for each by the tests: the logits of a packed document are those of the document alone.
 """
 

@@ -9,7 +9,7 @@ quickstart: $(VENV)/.installed
 	$(BIN)/pretrain run recipes/quickstart/llama.yaml
 
 test: $(VENV)/.installed-dev
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal  # the long end-to-end tests are not left to one of the two at the end
 
 check: $(VENV)/.installed
 	for recipe in recipes/[!_]*/*.yaml; do \

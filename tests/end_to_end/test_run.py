@@ -105,6 +105,8 @@ def test_a_stage_with_a_missing_or_changed_file_is_not_up_to_date(copy: Path) ->
 def test_a_signal_in_training_saves_and_the_next_run_goes_on(
     finished: Path, workplace: Path, number: signal.Signals, status: int
 ) -> None:
+    for stage in ("corpus", "tokenizer", "tokens", "batches"):
+        shutil.copytree(finished / "runs" / "tiny" / stage, workplace / "runs" / "tiny" / stage)
     process = start(workplace, "run", "tiny.yaml")
     checkpoints = workplace / "runs" / "tiny" / "checkpoints"
     for _ in range(1200):

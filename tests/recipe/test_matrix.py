@@ -8,7 +8,7 @@ import pytest
 from pydantic import TypeAdapter
 
 from pretraining.modeling.carriers import SHOWN
-from pretraining.modeling.checks import objective_fits_architecture
+from pretraining.modeling.checks import blanks_have_places, objective_fits_architecture
 from pretraining.modeling.config import ModelSection
 from pretraining.objectives import COLLATORS
 from pretraining.objectives.config import SingleObjective
@@ -46,11 +46,12 @@ def test_every_objective_has_a_row_and_every_architecture_a_column() -> None:
     assert all(tuple(row) == SHOWN for row in cells().values())
 
 
-def test_the_rule_refuses_what_the_page_does_not_have() -> None:
+def test_the_rules_refuse_what_the_page_does_not_have() -> None:
     for name, row in cells().items():
         kind, _, form = name.partition(", form: ")
         if kind != "multi_task":
             section = TypeAdapter(SingleObjective).validate_python({"type": kind} | ({"form": form} if form else {}))
             for architecture, said in row.items():
-                refused = list(objective_fits_architecture(ModelSection(architecture=architecture), section))
+                model = ModelSection(architecture=architecture)
+                refused = [*objective_fits_architecture(model, section), *blanks_have_places(model, section)]
                 assert said == (not refused), (name, architecture)

@@ -13,6 +13,7 @@ import torch
 from pretraining.errors import DataError
 from pretraining.objectives.causal_lm import DataCollatorForCausalLM
 from pretraining.objectives.draws import sample_keys, uniform
+from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.fill_in_the_middle import FillInTheMiddleSection
 
 Ids = npt.NDArray[np.int64]
@@ -20,7 +21,7 @@ _DRAWS = 4
 """Numbers that a piece takes: whether it is cut, which way it is written, and the two cuts."""
 
 
-class DataCollatorForFillInTheMiddle:
+class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
     """Causal language modeling where some pieces are rewritten (``permute`` of BigCode's Megatron-LM)::
 
         PSM   BOS <prefix> prefix <suffix> suffix <middle> middle EOS
@@ -35,26 +36,19 @@ class DataCollatorForFillInTheMiddle:
     Args:
         tokenizer: a fast tokenizer with the three marks as single tokens.
         parameters: those of ``FillInTheMiddleSection``, under the same names and with its defaults.
+            The other arguments are those of ``SectionCollator``.
 
     Raises:
         DataError: the tokenizer lacks a mark.
         ValueError: a parameter is unknown or out of its range (pydantic's ValidationError).
     """
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        *,
-        sequence_length: int,
-        seed: int = 0,
-        pad_to_multiple_of: int | None = None,
-        **parameters: Any,
-    ) -> None:
+    Section = FillInTheMiddleSection
+
+    def _prepare(self, tokenizer: Any) -> None:
         self._plain = DataCollatorForCausalLM(
-            tokenizer, sequence_length=sequence_length, seed=seed, pad_to_multiple_of=pad_to_multiple_of
+            tokenizer, sequence_length=self.sequence_length, pad_to_multiple_of=self.pad_to_multiple_of
         )
-        self.sequence_length, self.seed = sequence_length, seed
-        self.section = FillInTheMiddleSection(**parameters)
         vocabulary = tokenizer.get_vocab()
         missing = [token for token in self.special_tokens() if token not in vocabulary]
         if missing:
@@ -69,14 +63,6 @@ class DataCollatorForFillInTheMiddle:
         self._ends = {i for i in (tokenizer.eos_token_id, tokenizer.sep_token_id) if i is not None}
         opens = {i for i in (tokenizer.bos_token_id, tokenizer.cls_token_id) if i is not None}
         self._opens = opens - self._ends  # where both are one token (GPT-2), it ends documents and opens none
-
-    def special_tokens(self) -> list[str]:
-        """The three marks."""
-        return self.section.special_tokens()
-
-    def raw_length(self, sequence_length: int) -> int:
-        """Raw tokens of a row: what is left beside the reserve."""
-        return self.section.raw_length(sequence_length)
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """``input_ids``, ``labels`` and ``position_ids`` as for causal language modeling, int64 ``(B, W)``."""

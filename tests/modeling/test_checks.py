@@ -72,6 +72,7 @@ def test_architecture_known(name: str, hint: str) -> None:
 
 def test_architecture_without_a_causal_head() -> None:
     assert "no such architecture" in findings("architecture_known", "vit")[0].message
+    assert "may see in a padded batch is not known here" in findings("architecture_known", "longt5")[0].message
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from pretraining.modeling.architectures import (
     aliases,
     config_fields,
     divides_width_always,
+    heads_in,
     legacy_keys,
     own_name,
     positions_key,
@@ -77,7 +78,9 @@ def architecture_known(model: ModelSection) -> Iterator[Finding]:
         near = _near(name.lower().removesuffix("forcausallm"), known_architectures())
         yield Finding(
             path="model.architecture",
-            message="the installed transformers has no such architecture with a language-modeling head",
+            message="which tokens this encoder-decoder may see in a padded batch is not known here"
+            if name in heads_in("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING_NAMES")
+            else "the installed transformers has no such architecture with a language-modeling head",
             fix="write a model_type of transformers, such as llama, qwen3, gpt2, bert, modernbert, t5 or bart",
             hint=f"did you mean {near}?" if near else "",
         )

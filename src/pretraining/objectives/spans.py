@@ -85,9 +85,10 @@ def choose(counts: Integers, picks: Integers, halves: Halves) -> Bools:
     Returns:
         (counts.sum(),): the chosen members.
     """
-    # A number of 32 bits sorts twice as fast as one of 64, and up to 4,096 groups leave it 20 random ones.
-    kind: type[np.uint32 | np.uint64] = np.uint32 if len(counts) <= 4096 else np.uint64
-    group_bits = kind(max(len(counts) - 1, 1).bit_length())
+    # A number of 32 bits sorts twice as fast as one of 64, and below 4,096 groups it has 20 random ones left. No group
+    # has the number whose bits are all ones, so that adding 1 to a rank never overflows.
+    kind: type[np.uint32 | np.uint64] = np.uint32 if len(counts) < 4096 else np.uint64
+    group_bits = kind(len(counts).bit_length())
     kept_bits = kind(32) if kind is np.uint64 else kind(32) - group_bits
     groups = np.arange(len(counts), dtype=kind) << kept_bits
     ranked = np.repeat(groups, counts) | (halves if kind is np.uint64 else halves >> group_bits)

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pretraining.manifests import code_digest, digest, folder_digest
+from pretraining.modeling.start import local_folder
 
 if TYPE_CHECKING:
     from pretraining.recipe.loading import LoadedRecipe
+    from pretraining.training.job import Job
 
 WITHOUT_EFFECT = (
     "corpus.executor.workers",
@@ -26,6 +28,18 @@ WITHOUT_EFFECT = (
     "training.trackers",
 )
 """Keys that may change without anything having to run again."""
+
+
+def _state(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Names, sizes and times of change of all files in a folder."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file()]
+    return tuple((str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in files)
+
+
+@functools.cache
+def _unchanged(folder: Path, state: tuple[tuple[str, int, int], ...]) -> str:
+    """``folder_digest``, once for each state: weights are large, and several stages ask."""
+    return folder_digest(folder)
 
 
 @dataclass(frozen=True)
@@ -71,6 +85,34 @@ class Run:
         name = self.loaded.recipe.tokenizer.name_or_path
         folder = folder_digest(self.loaded.base / name) if name and (self.loaded.base / name).is_dir() else None
         return digest([self.objective_tokens(), folder])
+
+    def start_weights(self) -> str | None:
+        """Digest of the weights that training starts from: of a folder its files, of a repository its name."""
+        model = self.loaded.recipe.model
+        folder = local_folder(model, self.loaded.base)
+        if model.name_or_path is None:
+            return None
+        return (
+            _unchanged(folder, _state(folder))
+            if folder is not None
+            else f"{model.name_or_path}@{model.revision or 'main'}"
+        )
+
+    def job(self) -> Job:
+        """What the training needs to know."""
+        from pretraining.training.job import Job
+
+        recipe = self.loaded.recipe
+        return Job(
+            self.folder,
+            recipe.seed,
+            recipe.batches,
+            recipe.objective,
+            recipe.model,
+            recipe.training,
+            base=self.loaded.base,
+            start=self.start_weights(),
+        )
 
     def objective_tokens(self) -> tuple[list[str], list[str]]:
         """(special tokens, token roles) that the objective needs with the options of any stage, each once."""

@@ -46,7 +46,7 @@ class Stage:
 
     def fingerprint(self, run: Run) -> str:
         """Of everything that the output depends on."""
-        outsides = {"corpus": run.corpus_inputs, "tokenizer": run.tokenizer_inputs}
+        outsides = {"corpus": run.corpus_inputs, "tokenizer": run.tokenizer_inputs, "train": run.start_weights}
         return digest(
             {
                 "stage": self.name,
@@ -181,11 +181,8 @@ def refuse_other_training(run: Run) -> None:
         RunFolderError: with all the values that differ.
     """
     from pretraining.training.checkpoints import newest
-    from pretraining.training.job import Job
 
-    recipe = run.loaded.recipe
-    job = Job(run.folder, recipe.seed, recipe.batches, recipe.objective, recipe.model, recipe.training)
-    identity = job.identity(plan=None, tokenizer=None)
+    identity = run.job().identity(plan=None, tokenizer=None)
     newest(run.folder / "checkpoints", identity, allow_different_data=run.allow_different_data)
 
 

@@ -96,9 +96,10 @@ def embedding_share(section: ModelSection, objective: Any, tokenizer: Any) -> di
     head = head_for(objective.heads(), section.architecture)
     if head is None:
         return None
+    new = section.model_copy(update={"name_or_path": None})  # of the weights to start from the sizes are enough
     try:
         with torch.device("meta"):
-            model = build_model(section, tokenizer, seed=0, head=head)
+            model = build_model(new, tokenizer, seed=0, head=head)
     except ModelError:  # training will say what is wrong
         return None
     parameters = sum(weight.numel() for weight in model.parameters())

@@ -71,11 +71,9 @@ def prepare(run: Run) -> tuple[Setup, TrainingState]:
     from pretraining.errors import CheckpointError
     from pretraining.training import checkpoints
     from pretraining.training.distributed import make_accelerator
-    from pretraining.training.job import Job
     from pretraining.training.setup import make_setup
 
     recipe = run.loaded.recipe
-    job = Job(run.folder, recipe.seed, recipe.batches, recipe.objective, recipe.model, recipe.training)
     accelerator = make_accelerator(trackers=recipe.training.trackers, project=run.folder)
     folder = run.folder / "checkpoints"
     found: list[Path | None] = []
@@ -90,7 +88,7 @@ def prepare(run: Run) -> tuple[Setup, TrainingState]:
             )
         return checkpoints.read_state(found[0]).step
 
-    setup = make_setup(job, accelerator, resumed_step=resumed_step)
+    setup = make_setup(run.job(), accelerator, resumed_step=resumed_step)
     if recipe.training.trackers:
         accelerator.init_trackers(recipe.name)
     state = checkpoints.TrainingState(identity=setup.identity)

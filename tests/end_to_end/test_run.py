@@ -185,6 +185,35 @@ def test_replay_shows_what_the_loader_of_the_training_gives(
     assert [sample["index"] for sample in by_rank] == [sample["index"] for sample in samples]
 
 
+FURTHER = """\
+extends: tiny.yaml
+name: further
+tokenizer: {algorithm: pretrained, name_or_path: runs/tiny/model, vocab_size: null}
+model: {name_or_path: runs/tiny/model}
+training: {duration: {steps: 20}, evaluate_every: {steps: 1}, optimizer: {learning_rate: 1e-3}}
+"""
+
+
+def test_a_run_goes_on_from_the_weights_of_another(copy: Path) -> None:
+    (copy / "further.yaml").write_text(FURTHER)
+    out, _ = pretrain(copy, "run", "further.yaml")
+    assert "starts from runs/tiny/model\n" in out
+    metrics = [json.loads(line) for line in (copy / "runs/further/metrics.jsonl").read_text().splitlines()]
+    before = [json.loads(line) for line in (copy / "runs/tiny/metrics.jsonl").read_text().splitlines()]
+    first, last = metrics[0]["held_out_loss"], [m for m in before if "held_out_loss" in m][-1]["held_out_loss"]
+    assert first == pytest.approx(last, abs=0.05)  # after one step of warm-up; a new model has log(300) = 5.7
+    out, _ = pretrain(copy, "run", "further.yaml")
+    assert out.count("up to date") == 6
+    weights = copy / "runs/tiny/model/model.safetensors"
+    changed = bytearray(weights.read_bytes())
+    changed[-1] ^= 1
+    weights.write_bytes(changed)
+    _, error = pretrain(copy, "train", "further.yaml", status=2)
+    assert (
+        "belongs to another training:\n  model.name_or_path: " in error
+    )  # other weights to start from are another training
+
+
 def test_replay_finds_a_document_at_the_steps_that_are_done(finished: Path) -> None:
     out, _ = pretrain(finished, "replay", "tiny.yaml", "--grep", "a.txt:7", "--json")
     traces = json.loads(out)

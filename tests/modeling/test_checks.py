@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,6 +29,8 @@ SECTIONS = {
     "tokenizer": TokenizerSection(vocab_size=512),
     "batches": BatchesSection(sequence_length=64),
     "objective": CausalLMSection(),
+    "base": Path(),
+    "run_folder": Path("runs/test"),
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from pretraining.batching.config import BatchesSection
@@ -49,6 +51,17 @@ def test_the_architectures_own_names_are_used() -> None:
     assert derived.renamed == {"model.n_embd": "model.hidden_size"}
     assert model({"architecture": "mpt"}, **SIZES)[0]["max_seq_len"] == 64
     assert set(model({"architecture": "bloom"}, **SIZES)[0]) == {"vocab_size"}  # ALiBi: no positions
+
+
+def test_with_weights_to_start_from_what_is_left_out_is_theirs(tmp_path: Path) -> None:
+    saved = {"model_type": "gpt2", "n_embd": 24, "n_positions": 256, "vocab_size": 500, "attn_pdrop": 0.0}
+    (tmp_path / "config.json").write_text(json.dumps(saved))
+    given = {"architecture": "gpt2", "attn_pdrop": 0.2, "name_or_path": str(tmp_path)}
+    keys, derived = model(given, **SIZES | {"tokenizer": TokenizerSection(algorithm="pretrained", name_or_path="x")})
+    assert keys == {"attn_pdrop": 0.2, "n_embd": 24, "n_positions": 256}  # the vocabulary, only the tokenizer tells
+    assert derived.formulas == dict.fromkeys(("model.n_embd", "model.n_positions"), "config.json of model.name_or_path")
+    of_the_hub = {"architecture": "gpt2", "name_or_path": "somebody/something"}
+    assert "n_positions" not in model(of_the_hub, **SIZES)[0]  # those of the weights are not known yet
 
 
 def test_given_values_stay() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -13,6 +15,7 @@ from pretraining.modeling.carriers import HEADS, WITHOUT_LOSS_OPTIONS, fitting_f
 from pretraining.modeling.config import ModelSection
 from pretraining.modeling.loss import LossOptions
 from pretraining.modeling.pretraining_model import PretrainingModel, fuses
+from pretraining.modeling.start import NO_GENERATOR
 from pretraining.objectives.sections.base import ObjectiveBase
 
 if TYPE_CHECKING:
@@ -20,12 +23,26 @@ if TYPE_CHECKING:
 
 
 def make_pretraining_model(
-    section: ModelSection, objective: ObjectiveBase, tokenizer: Any, *, seed: int, options: LossOptions | None = None
+    section: ModelSection,
+    objective: ObjectiveBase,
+    tokenizer: Any,
+    *,
+    seed: int,
+    options: LossOptions | None = None,
+    base: Path = Path(),
+    say: Callable[[str], None] = print,
 ) -> PretrainingModel:
-    """A model with new weights and the losses of the objective, in float32; the same on every rank and machine.
+    """A model and the losses of the objective, in float32; the same on every rank and machine.
+
+    Args:
+        seed: of the weights that are new; all are without ``model.name_or_path``.
+        base: folder that a relative ``model.name_or_path`` starts from.
+        say: told what was read from there.
 
     Raises:
-        ModelError: the architecture has no head for the objective, or transformers refuses the sizes.
+        ModelError: the architecture has no head for the objective, transformers refuses the sizes, or the weights to
+            start from do not fit.
+        DataError: they cannot be read.
     """
     head = head_for(objective.heads(), section.architecture)
     if head is None:
@@ -40,7 +57,9 @@ def make_pretraining_model(
             f"training.z_loss = {options.z_loss}, training.label_smoothing = {options.label_smoothing}: neither is "
             f"defined for objective.type = {objective.type}; set both to 0"
         )
-    model = build_model(section, tokenizer, seed=seed, head=head)
+    if section.name_or_path and objective.type == "replaced_token_detection":
+        raise ModelError(f"model.name_or_path = {section.name_or_path}: {NO_GENERATOR}")
+    model = build_model(section, tokenizer, seed=seed, head=head, base=base, say=say)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed + 1)  # for the weights of helpers beside the model
         return _with_losses(section, objective, model, tokenizer, seed=seed, options=options)

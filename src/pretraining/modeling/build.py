@@ -1,30 +1,35 @@
-"""From the ``model`` section to a transformers model with new weights."""
+"""From the ``model`` section to a transformers model, with new weights or those of ``model.name_or_path``."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import ModelError
 from pretraining.modeling.architectures import config_fields
 from pretraining.modeling.carriers import architectures_of
 from pretraining.modeling.config import ModelSection
+from pretraining.modeling.start import Start
 
 if TYPE_CHECKING:
     from transformers import PreTrainedConfig, PreTrainedModel
 
 
-def build_config(section: ModelSection, tokenizer: Any) -> PreTrainedConfig:
+def build_config(section: ModelSection, tokenizer: Any, *, start: Start | None = None) -> PreTrainedConfig:
     """The transformers config of ``model.architecture`` with the recipe's keys and the tokenizer's special ids.
 
     Args:
         tokenizer: its length is the vocabulary size unless ``model.vocab_size`` says otherwise.
+        start: weights that give the keys that the recipe leaves out.
 
     Raises:
         ModelError: transformers refuses a value, or the vocabulary is smaller than the tokenizer.
     """
     from transformers import AutoConfig
 
-    keys: dict[str, Any] = {"vocab_size": len(tokenizer)} | section.config_keys
+    keys: dict[str, Any] = start.keys() if start is not None else {}
+    keys |= {"vocab_size": max(len(tokenizer), start.rows if start is not None else 0)} | section.config_keys
     keys |= special_ids(section.architecture, tokenizer)
     try:
         config = AutoConfig.for_model(section.architecture, **keys)
@@ -82,24 +87,40 @@ AUTO_CLASSES = {
 """The class of transformers for each kind of head."""
 
 
-def build_model(section: ModelSection, tokenizer: Any, *, seed: int, head: str = "causal_lm") -> PreTrainedModel:
-    """A model in float32 with weights drawn from ``seed``: the same on every rank and every machine.
+def build_model(
+    section: ModelSection,
+    tokenizer: Any,
+    *,
+    seed: int,
+    head: str = "causal_lm",
+    base: Path = Path(),
+    say: Callable[[str], None] = print,
+) -> PreTrainedModel:
+    """A model in float32, the same on every rank and every machine.
+
+    Its weights are drawn from ``seed``, or read from ``model.name_or_path`` and drawn only where these lack some.
 
     Args:
         head: a key of ``AUTO_CLASSES``.
+        base: folder that a relative ``model.name_or_path`` starts from.
+        say: told what was read.
 
     Raises:
-        ModelError: transformers refuses the sizes or the attention implementation.
+        ModelError: transformers refuses the sizes or the attention implementation, or the weights do not fit.
+        DataError: the weights cannot be read.
     """
     import torch
     import transformers
 
-    config = build_config(section, tokenizer)
+    start = Start.find(section, base) if section.name_or_path else None
+    config = build_config(section, tokenizer, start=start)
     auto = AUTO_CLASSES[head]
     if head == "replaced_token_detection" and section.architecture != "electra":
         auto, config.num_labels = "AutoModelForTokenClassification", 1  # DeBERTa-v3 has no class of its own there
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
+        if start is not None:
+            return start.load(getattr(transformers, auto), config, tokenizer, say)
         try:
             model: PreTrainedModel = getattr(transformers, auto).from_config(
                 config, attn_implementation=section.attn_implementation, dtype=torch.float32

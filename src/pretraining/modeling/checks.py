@@ -27,6 +27,7 @@ from pretraining.modeling.carriers import (
     knows_blanks,
 )
 from pretraining.modeling.config import ModelSection
+from pretraining.modeling.start_checks import RULES as START_RULES
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Finding, Rule
 from pretraining.tokenization.config import TokenizerSection
@@ -34,10 +35,8 @@ from pretraining.tokenization.config import TokenizerSection
 SPECIAL_IDS = ("bos_token_id", "eos_token_id", "pad_token_id")
 """Keys whose values only the tokenizer knows."""
 
-SIZES = (
-    *("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size"),
-    *("num_attention_heads", "num_key_value_heads", "head_dim"),
-)
+_HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim")
+SIZES = ("hidden_size", "intermediate_size", "num_hidden_layers", "vocab_size", *_HEADS)
 """Keys that count something every model of its kind has, by the names of llama."""
 
 SET_BY_US = {
@@ -221,10 +220,9 @@ def model_key_type(model: ModelSection) -> Iterator[Finding]:
 
 def _numbers(model: ModelSection) -> dict[str, int]:
     """The keys that hold whole numbers, by the names of llama: given ones, else the architecture's defaults."""
-    names = ("hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim")
     fields = config_fields(model.architecture)
     numbers = {}
-    for name in names:
+    for name in ("hidden_size", *_HEADS):
         own = own_name(model.architecture, name)
         value = model.config_keys.get(own, fields[own].default if own in fields else None)
         value = model.config_keys.get(name, value)
@@ -397,4 +395,5 @@ RULES = [
         why="They would be overwritten, or would change what training promises.",
         check=model_key_reserved,
     ),
+    *START_RULES,
 ]

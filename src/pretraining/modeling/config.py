@@ -24,6 +24,13 @@ class ModelSection(Section):
     """The attention implementation of transformers: those that take the masks by which packed documents are kept apart,
     which the flash kernels do not."""
 
+    name_or_path: str | None = None
+    """Weights to start from: a folder that ``save_pretrained`` has written (relative to the recipe), such as ``model/``
+    of a run, or the name of a repository on the hub. Keys of the config that the recipe leaves out are then those of
+    the weights. New weights are drawn when left out."""
+    revision: str | None = None
+    """Commit, branch or tag of the repository on the hub; a commit is always the same."""
+
     @property
     def config_keys(self) -> dict[str, object]:
         """The keys that go to the transformers config."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from pretraining.batching.config import BatchesSection
 from pretraining.batching.supply import Supply, demands, mixture_notes, mixtures, shares
@@ -23,6 +24,7 @@ from pretraining.modeling.carriers import (
     known_architectures,
 )
 from pretraining.modeling.config import ModelSection
+from pretraining.modeling.start import inherited
 from pretraining.section import Section
 from pretraining.tokenization.config import TokenizerSection
 from pretraining.training.config import TrainingSection
@@ -46,10 +48,13 @@ class Derived:
     """What is right and worth being said: weights that are normalised, sources that are left out."""
 
 
-def derive(sections: Mapping[str, Section], *, ranks: int = 1, supply: Supply | None = None) -> Derived:
+def derive(
+    sections: Mapping[str, Section], *, base: Path = Path(), ranks: int = 1, supply: Supply | None = None
+) -> Derived:
     """Fill in the derived defaults of the sections that are there; what needs a missing one is left out.
 
     Args:
+        base: folder that relative paths start from.
         ranks: processes that will train.
         supply: what there is to train on, when something is known.
     """
@@ -59,7 +64,7 @@ def derive(sections: Mapping[str, Section], *, ranks: int = 1, supply: Supply | 
     if isinstance(model, ModelSection) and isinstance(batches, BatchesSection):
         batches = _packing(derived, model, batches)
     if isinstance(model, ModelSection) and model.architecture in known_architectures():
-        _model(derived, model)
+        _model(derived, model, base)
     if isinstance(evaluation, EvaluationSection):
         _evaluation(derived, evaluation)
     if isinstance(training, TrainingSection) and isinstance(batches, BatchesSection):
@@ -79,8 +84,11 @@ def _packing(derived: Derived, model: ModelSection, batches: BatchesSection) -> 
     return unpacked
 
 
-def _model(derived: Derived, model: ModelSection) -> None:
-    """Keys under the architecture's own names; vocabulary and positions from the tokenizer and the batches."""
+def _model(derived: Derived, model: ModelSection, base: Path) -> None:
+    """Keys under the architecture's own names; vocabulary and positions from the tokenizer and the batches.
+
+    With weights to start from, what is left out is theirs; in a local folder it can be read.
+    """
     architecture, given = model.architecture, model.config_keys
     keys: dict[str, object] = {}
     for key, value in given.items():
@@ -89,11 +97,15 @@ def _model(derived: Derived, model: ModelSection) -> None:
         if own != key:
             derived.renamed[f"model.{own}"] = f"model.{key}"
         keys[own] = value
+    for key, value in inherited(model, base).items():
+        keys[key] = value
+        derived.formulas[f"model.{key}"] = "config.json of model.name_or_path"
     vocabulary, positions = own_name(architecture, "vocab_size"), positions_key(architecture)
     tokenizer, batches = derived.sections.get("tokenizer"), derived.sections.get("batches")
     if isinstance(tokenizer, TokenizerSection) and vocabulary in config_fields(architecture) and vocabulary not in keys:
         _vocabulary(derived, keys, vocabulary, tokenizer)
-    if isinstance(batches, BatchesSection) and positions is not None and positions not in keys:
+    new = model.name_or_path is None
+    if isinstance(batches, BatchesSection) and new and positions is not None and positions not in keys:
         more = PADDING_POSITIONS if architecture in COUNTS_FROM_PADDING else 0
         keys[positions] = batches.longest_sequence + more
         counted = f" + {more} (positions are counted from after the padding token)" if more else ""

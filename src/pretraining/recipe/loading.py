@@ -77,7 +77,7 @@ def load_recipe(
     name = tree.items["name"].value if "name" in tree.items else None
     run_folder = runs / name if isinstance(name, str) and not any(p.path == "name" for p in problems) else None
     supply = _supply(sections.get("corpus"), path.parent, run_folder)
-    derived = derive(sections, ranks=ranks, supply=supply)
+    derived = derive(sections, base=path.parent, ranks=ranks, supply=supply)
     launch = {"base": path.parent, "recipe_path": path, "ranks": ranks, "available_tokens": None}
     if supply is not None and supply.epoch_tokens is not None:
         launch["available_tokens"] = supply.epoch_tokens, supply.counted

@@ -72,6 +72,19 @@ def _pre_tokenizer_fits(tokenizer: TokenizerSection) -> Iterator[Finding]:
         )
 
 
+def no_folder(path: str, name: str, base: Path, what: str) -> Iterator[Finding]:
+    """What is wrong with ``name``, where there is no such folder, and it cannot be the name of a repository either."""
+    if (base / name).is_file():
+        fix = f"write its folder: {Path(name).parent}"
+        yield Finding(path, f"{base / name} is a file, and {what} is a folder of several", fix)
+    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+        folder = (base / name).parent
+        there = [each.name for each in folder.iterdir()] if folder.is_dir() else []
+        near = difflib.get_close_matches((base / name).name, there, n=1)
+        hint = f"did you mean {Path(name).parent / near[0]}?" if near else ""
+        yield Finding(path, f"there is no folder {base / name}", "correct it; paths start from the recipe", hint)
+
+
 def _pretrained_there(tokenizer: TokenizerSection, base: Path) -> Iterator[Finding]:
     if tokenizer.algorithm != "pretrained":
         return
@@ -83,15 +96,8 @@ def _pretrained_there(tokenizer: TokenizerSection, base: Path) -> Iterator[Findi
         if not any((base / name / file).is_file() for file in ("tokenizer.json", "tokenizer_config.json")):
             fix = "write a folder that `save_pretrained` has written"
             yield Finding(path, f"{base / name} holds no tokenizer: there is no tokenizer.json", fix)
-    elif (base / name).is_file():
-        fix = f"write its folder: {Path(name).parent}"
-        yield Finding(path, f"{base / name} is a file, and a tokenizer is a folder of several", fix)
-    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
-        folder = (base / name).parent
-        there = [each.name for each in folder.iterdir()] if folder.is_dir() else []
-        near = difflib.get_close_matches((base / name).name, there, n=1)
-        hint = f"did you mean {Path(name).parent / near[0]}?" if near else ""
-        yield Finding(path, f"there is no folder {base / name}", "correct it; paths start from the recipe", hint)
+    else:
+        yield from no_folder(path, name, base, "a tokenizer")
 
 
 def _pad_token_is_its_own(tokenizer: TokenizerSection) -> Iterator[Finding]:

@@ -71,7 +71,7 @@ def from_hub(name: str, revision: str = "main") -> Any:
     """
     from transformers import AutoTokenizer
 
-    if _hub_answers(name, revision):
+    if hub_answers(name, revision):
         return AutoTokenizer.from_pretrained(name, revision=revision)
     try:
         return AutoTokenizer.from_pretrained(name, revision=revision, local_files_only=True)
@@ -79,7 +79,7 @@ def from_hub(name: str, revision: str = "main") -> Any:
         raise DataError("it cannot be reached from here, and its cache has no copy") from error
 
 
-def _hub_answers(name: str, revision: str) -> bool:
+def hub_answers(name: str, revision: str) -> bool:
     """Whether anything comes back for a repository. Asked once: transformers would ask for a minute, and log it all."""
     from huggingface_hub import HfApi
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError

@@ -29,6 +29,10 @@ class Job:
     objective: ObjectiveSection
     model: ModelSection
     training: TrainingSection
+    base: Path = Path()
+    """Where the relative paths of the recipe start from."""
+    start: str | None = None
+    """Digest of the weights that the training starts from, None for new ones."""
 
     def timeline(self, *, epoch_tokens: int, parameters: int) -> Timeline:
         """Which step takes which samples.
@@ -64,11 +68,14 @@ class Job:
             "mixture": {"max_epochs"},
             "stages": {"__all__": {"mixture": {"max_epochs"}}},
         }
+        # Weights to start from are what is in them, wherever they lie.
+        model = self.model.model_dump(mode="json", exclude={"name_or_path", "revision"})
+        model |= {"name_or_path": self.start} if self.start else {}
         nested = {
             "seed": self.seed,
             "batches": self.batches.model_dump(mode="json", exclude=limits),
             "objective": self.objective.model_dump(mode="json"),
-            "model": self.model.model_dump(mode="json"),
+            "model": model,
             "training": training,
             "data": {"plan": plan, "tokenizer": tokenizer} if plan else {},
         }

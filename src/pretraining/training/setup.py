@@ -150,7 +150,15 @@ def make_setup(job: Job, accelerator: Accelerator, *, resumed_step: Callable[[di
     check_muon(job.training.optimizer.type, accelerator)
     check_tasks(job.objective.type, accelerator)
     check_functions(job)
-    module = make_pretraining_model(job.model, job.objective, tokenizer, seed=job.seed, options=loss_options(job))
+    module = make_pretraining_model(
+        job.model,
+        job.objective,
+        tokenizer,
+        seed=job.seed,
+        options=loss_options(job),
+        base=job.base,
+        say=accelerator.print,
+    )
     model = module.model
     models = [model, *([module.generator] if isinstance(module, ReplacedTokenDetectionModel) else [])]
     if job.model.attn_implementation == "flex_attention" and accelerator.device.type == "cpu":

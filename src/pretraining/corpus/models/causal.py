@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import math
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 from pretraining.corpus.draft import utf8_length
 from pretraining.corpus.models.perplexity import rounded
 from pretraining.errors import DataError
+from pretraining.loading import loading
 
 
 def check_folder(path: str, base: Path) -> Path:
@@ -79,30 +79,3 @@ class CausalScorer:
             ids = torch.tensor([row], device=self._device)
             logits = self._model(input_ids=ids[:, :-1]).logits[0].float()
             return float(torch.nn.functional.cross_entropy(logits, ids[0, 1:], reduction="sum"))
-
-
-@contextlib.contextmanager
-def loading(folder: str) -> Any:
-    """Without bars and warnings; what transformers cannot load is the user's file.
-
-    Raises:
-        DataError: damaged, of an unknown architecture, or in need of code of its own.
-    """
-    from transformers.utils import logging
-
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    except (OSError, ValueError, RuntimeError, KeyError, ImportError) as error:
-        message = str(error).strip().split("\n")[0]
-        raise DataError(f"the model in {folder} cannot be loaded: {message}") from error
-    except Exception as error:
-        if type(error).__module__.startswith("safetensors"):
-            raise DataError(f"the weights in {folder} are damaged: {error}; get them again") from error
-        raise
-    finally:
-        logging.set_verbosity(verbosity)
-        if bars:
-            logging.enable_progress_bar()

@@ -9,10 +9,10 @@ from typing import Any
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
-from pretraining.corpus.models.causal import loading
 from pretraining.corpus.models.examples import LABELS, Examples
 from pretraining.corpus.sections.classifier_training import EncoderKind
 from pretraining.errors import DataError
+from pretraining.loading import loading
 
 LONGEST = 512
 """Tokens that are looked at where neither model nor tokenizer says how many it takes."""

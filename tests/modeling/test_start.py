@@ -1,0 +1,227 @@
+"""Weights to start from: taken over exactly, or refused with the reason."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from pretraining.errors import DataError, ModelError
+from pretraining.modeling.assemble import make_pretraining_model
+from pretraining.modeling.build import build_model
+from pretraining.modeling.carriers import EAGER_ONLY
+from pretraining.modeling.config import ModelSection
+from pretraining.modeling.start import inherited
+from pretraining.objectives.config import ReplacedTokenDetectionSection
+from pretraining.objectives.sections.contrastive import ContrastiveSection
+
+SIZES: dict[str, dict[str, Any]] = {
+    "gpt2": {"n_embd": 16, "n_layer": 2, "n_head": 2, "n_positions": 32},
+    "llama": {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2},
+    "xlnet": {"d_model": 16, "n_layer": 2, "n_head": 2, "d_inner": 32},
+    "t5": {"d_model": 16, "d_ff": 32, "num_layers": 2, "num_heads": 2, "d_kv": 8},
+    "bart": {
+        **{"d_model": 16, "encoder_layers": 2, "decoder_layers": 2, "encoder_ffn_dim": 32, "decoder_ffn_dim": 32},
+        **{"encoder_attention_heads": 2, "decoder_attention_heads": 2, "max_position_embeddings": 32},
+    },
+}
+BERT = {"hidden_size": 16, "intermediate_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
+HEADS = {
+    **dict.fromkeys(("gpt2", "llama"), "causal_lm"),
+    **dict.fromkeys(("bert", "roberta", "albert", "electra", "deberta-v2", "modernbert"), "masked_lm"),
+    **dict.fromkeys(("t5", "bart"), "seq2seq_lm"),
+    "xlnet": "permutation_lm",
+}
+
+
+def attention(architecture: str) -> dict[str, Any]:
+    """The implementation that transformers has for the architecture."""
+    return {"attn_implementation": "eager"} if architecture in EAGER_ONLY else {}
+
+
+def new_model(architecture: str, tokenizer: Any, *, seed: int = 3, **keys: Any) -> Any:
+    """A tiny model with weights of its own."""
+    more = {"embedding_size": 16} if architecture in ("albert", "electra") else {}
+    keys = {**SIZES.get(architecture, BERT), **more, **attention(architecture), **keys}
+    section = ModelSection(architecture=architecture, **keys)
+    return build_model(section, tokenizer, seed=seed, head=HEADS[architecture])
+
+
+@pytest.fixture()
+def save(tokenizer: Any, tmp_path: Path) -> Any:
+    """``save(architecture)``: a folder with a tiny model and its tokenizer, and the model."""
+
+    def _save(architecture: str, **keys: Any) -> tuple[Path, Any]:
+        folder, model = tmp_path / architecture, new_model(architecture, tokenizer, **keys)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        return folder, model
+
+    return _save
+
+
+def started(folder: Path, tokenizer: Any, *, architecture: str = "", seed: int = 9, **keys: Any) -> tuple[Any, str]:
+    """The model that starts from a folder, named relative to the recipe, and what was said."""
+    said: list[str] = []
+    architecture = architecture or folder.name
+    section = ModelSection(architecture=architecture, name_or_path=folder.name, **attention(architecture), **keys)
+    head = HEADS[section.architecture]
+    return build_model(section, tokenizer, seed=seed, head=head, base=folder.parent, say=said.append), "\n".join(said)
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_every_weight_is_the_saved_one_and_the_config_too(architecture: str, tokenizer: Any, save: Any) -> None:
+    folder, saved = save(architecture)
+    model, said = started(folder, tokenizer)
+    assert type(model) is type(saved) and model.dtype == torch.float32
+    weights = dict(model.named_parameters())
+    assert weights.keys() == dict(saved.named_parameters()).keys()
+    assert all(torch.equal(weights[name], weight) for name, weight in saved.named_parameters())
+    ignored = {"_name_or_path", "use_cache", "dtype", "transformers_version", "architectures"}
+    assert {k: v for k, v in model.config.to_dict().items() if k not in ignored} == {
+        k: v for k, v in saved.config.to_dict().items() if k not in ignored
+    }
+    assert said == f"starts from {architecture}"
+    assert model.config.use_cache is False
+
+
+@pytest.mark.parametrize("architecture", HEADS)
+def test_further_tokens_get_rows_and_the_others_keep_theirs(architecture: str, tokenizer: Any, save: Any) -> None:
+    from transformers import AutoTokenizer
+
+    folder, saved = save(architecture)
+    larger = AutoTokenizer.from_pretrained(folder)
+    larger.add_special_tokens({"extra_special_tokens": ["[NLU]", "[S2S]"]}, replace_extra_special_tokens=False)
+    model, said = started(folder, larger)
+    size = len(tokenizer)
+    assert len(larger) == size + 2 == model.config.vocab_size
+    assert said == f"starts from {architecture}; 2 new rows in the embeddings"
+    embedding, old = model.get_input_embeddings().weight, saved.get_input_embeddings().weight
+    assert embedding.shape[0] == size + 2 and torch.equal(embedding[:size], old)
+    assert (embedding[size:].abs().sum(1) > 0).all()
+    head, old_head = model.get_output_embeddings(), saved.get_output_embeddings()
+    assert head.weight.shape[0] == size + 2 and torch.equal(head.weight[:size], old_head.weight)
+    assert head.bias is None or head.bias.shape == (size + 2,)
+    again, _ = started(folder, larger)
+    assert torch.equal(again.get_input_embeddings().weight, embedding)  # drawn from the seed of the run
+
+
+def test_an_encoder_goes_on_with_another_head(tokenizer: Any, save: Any) -> None:
+    """SimCSE after BERT: the encoder is the saved one, the head of the masks is left behind."""
+    folder, saved = save("bert", hidden_dropout_prob=0.0)
+    said: list[str] = []
+    section = ModelSection(architecture="bert", name_or_path="bert", hidden_dropout_prob=0.1)  # type: ignore[call-arg]
+    module = make_pretraining_model(
+        section, ContrastiveSection(), tokenizer, seed=1, base=folder.parent, say=said.append
+    )
+    weights = dict(module.model.named_parameters())
+    for name, weight in saved.bert.named_parameters():
+        assert torch.equal(weights[name], weight), name
+    assert module.model.config.hidden_dropout_prob == 0.1  # the recipe's keys come first
+    assert module.model.config.hidden_size == 16
+    new, _, unused = said[0].partition("; not used: ")
+    assert new == "starts from bert; new: pooler.dense" and unused.startswith("cls.predictions")
+
+
+def test_new_weights_beside_the_saved_ones_come_from_the_seed(tokenizer: Any, save: Any) -> None:
+    folder, saved = save("bert")
+    saved.bert.save_pretrained(folder)  # without the head
+
+    def head(seed: int) -> Any:
+        return started(folder, tokenizer, seed=seed)[0].cls.predictions.transform.dense.weight
+
+    assert torch.equal(head(1), head(1)) and not torch.equal(head(1), head(2))
+
+
+@pytest.mark.parametrize(
+    "given", [{"rope_theta": 5e5}, {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}]
+)
+def test_rotary_values_are_the_recipes_or_the_weights_never_both(given: Any, tokenizer: Any, save: Any) -> None:
+    folder, _ = save("llama", rope_theta=2e4)
+    assert started(folder, tokenizer)[0].config.rope_parameters["rope_theta"] == 2e4
+    assert started(folder, tokenizer, **given)[0].config.rope_parameters["rope_theta"] == 5e5
+
+
+def refused(folder: Path, tokenizer: Any, **keys: Any) -> str:
+    with pytest.raises((ModelError, DataError)) as caught:
+        started(folder, tokenizer, **keys)
+    return str(caught.value)
+
+
+def test_other_sizes_and_other_layers_are_refused(tokenizer: Any, save: Any) -> None:
+    folder, _ = save("bert")
+    message = refused(folder, tokenizer, hidden_size=32)
+    assert (
+        "weights have other sizes than the recipe's model (" in message
+        and "is (16,) there, (32,) here); remove" in message
+    )
+    message = refused(folder, tokenizer, vocab_size=300)
+    assert "is smaller than the tokenizer's 320 tokens" in message
+    message = refused(folder, tokenizer, num_hidden_layers=40)
+    assert "parameters are not among its weights (the first: bert.encoder.layer.10.attention" in message
+    assert refused(folder, tokenizer, architecture="roberta") == (
+        "model.name_or_path = bert: these are weights of bert, not of roberta"
+    )
+
+
+def test_a_vocabulary_never_shrinks(tokenizer: Any, save: Any) -> None:
+    folder, _ = save("bert", vocab_size=384)
+    assert started(folder, tokenizer)[0].config.vocab_size == 384  # rows beyond the tokens stay
+    message = refused(folder, tokenizer, vocab_size=320)
+    assert message.startswith("model.vocab_size = 320: the weights of bert have 384 rows; remove it")
+
+
+def test_a_tokenizer_with_other_ids_is_refused(tokenizer: Any, save: Any) -> None:
+    folder, _ = save("bert")
+    state = json.loads((folder / "tokenizer.json").read_text())
+    vocabulary = state["model"]["vocab"]
+    a, b = (key for key, number in vocabulary.items() if number in (100, 200))
+    vocabulary[a], vocabulary[b] = vocabulary[b], vocabulary[a]
+    (folder / "tokenizer.json").write_text(json.dumps(state))
+    message = refused(folder, tokenizer)
+    assert "disagree about 2 of 320 tokens (" in message and "is 100 there, 200 here" in message
+
+
+def test_without_a_tokenizer_it_is_said(tokenizer: Any, save: Any) -> None:
+    folder, _ = save("bert")
+    for path in folder.glob("*token*"):
+        path.unlink()
+    said = started(folder, tokenizer)[1]
+    assert said.splitlines()[0] == "bert has no tokenizer beside its weights: whether its ids are ours is unknown"
+
+
+def test_damaged_weights_and_pickles_are_refused(tokenizer: Any, save: Any) -> None:
+    folder, saved = save("bert")
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    weights.write_bytes(whole[: len(whole) // 2])
+    assert "the weights in" in (message := refused(folder, tokenizer)) and "are damaged" in message
+    weights.unlink()
+    torch.save(saved.state_dict(), folder / "pytorch_model.bin")
+    assert "safetensors" in refused(folder, tokenizer)
+
+
+def test_detection_does_not_start_from_weights(tokenizer: Any) -> None:
+    section = ModelSection(architecture="electra", name_or_path="somewhere")
+    with pytest.raises(ModelError, match="replaced_token_detection would need a generator that fits these weights"):
+        make_pretraining_model(section, ReplacedTokenDetectionSection(), tokenizer, seed=0)
+
+
+def test_a_repository_that_cannot_be_reached_says_so(tokenizer: Any) -> None:
+    section = ModelSection(architecture="bert", name_or_path="somebody/something")
+    with pytest.raises(DataError, match="the model in somebody/something cannot be loaded"):
+        build_model(section, tokenizer, seed=0, head="masked_lm")
+
+
+def test_what_a_recipe_inherits_of_a_folder(save: Any) -> None:
+    folder, _ = save("gpt2", resid_pdrop=0.25)
+    section = ModelSection(architecture="gpt2", name_or_path="gpt2", num_attention_heads=4)  # type: ignore[call-arg]
+    keys = inherited(section, folder.parent)
+    assert keys["n_embd"] == 16 and keys["resid_pdrop"] == 0.25 and keys["n_positions"] == 32
+    assert not {"n_head", "vocab_size", "bos_token_id", "use_cache", "architectures", "dtype"} & keys.keys()
+    shutil.rmtree(folder)
+    assert inherited(section, folder.parent) == {}

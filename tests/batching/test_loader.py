@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pretraining.batching.config import BatchesSection, MixtureSection, StageSection
-from pretraining.batching.loader import GlobalBatches, Samples, batch_digest, held_out_samples
+from pretraining.batching.loader import GlobalBatches, Rows, Samples, batch_digest, held_out_samples
 from pretraining.batching.order import permute
 from pretraining.batching.plan import Plan, load_plan, make_plan
 from pretraining.batching.schedule import make_schedule
@@ -190,3 +190,22 @@ def test_a_batch_whose_rows_have_no_other_documents(store: TokenStore) -> None:
     assert "other" not in sample and len(sample["lengths"]) == len(store)
     rows = held_out_samples(store, 32, others=True)
     assert any("other" in sample for sample in rows.__getitems__(range(rows.size)))
+
+
+def test_the_other_documents_of_a_row_are_drawn_anew_for_every_sample(store: TokenStore) -> None:
+    section = BatchesSection(sequence_length=32, packing="none")
+    packing = plan_of(section, store).streams[0].packing
+    rows, drawn = Rows(packing), range(200)
+    for row in range(packing.samples):
+        others = [rows.other(row, seed=3, index=index) for index in drawn]
+        found = {int(document) for other in others if other is not None for document in other[:, 0]}
+        assert int(rows[row][0, 0]) not in found and all(other is not None for other in others)
+        assert len(found) > 0.8 * len(set(packing.pieces[:, 0].tolist()))  # 200 draws reach nearly all documents
+
+
+def test_the_other_documents_do_not_depend_on_the_batch(store: TokenStore) -> None:
+    section = BatchesSection(sequence_length=32, packing="none")
+    plan, timeline = plan_of(section, store), make_timeline(section, BatchSize(256, 256), Duration(steps=40))
+    samples = Samples(store, plan, make_schedule(section, timeline, plan), seed=3, others=True)
+    for together, index in zip(samples.__getitems__(range(9)), range(9), strict=True):
+        assert np.array_equal(together["other"]["input_ids"], samples[index]["other"]["input_ids"])

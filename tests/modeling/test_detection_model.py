@@ -107,6 +107,7 @@ def test_a_token_is_replaced_where_the_proposal_is_another(build: Any) -> None:
     said = own > 0
     assert module.accuracies(batch) == {
         "detection_accuracy": (int((said == replaced)[real].sum()), int(real.sum())),
+        "sampled_masked_lm_accuracy": (int((inputs == batch["labels"]).sum()), int((batch["labels"] != -100).sum())),
         "replaced_found": (int((said & replaced).sum()), int(replaced.sum())),
     }
 

@@ -34,12 +34,15 @@ class Rows:
     def __getitem__(self, row: int) -> npt.NDArray[Any]:
         return self._pieces[self._offsets[row] : self._offsets[row + 1]]
 
-    def other(self, row: int) -> npt.NDArray[Any] | None:
-        """The pieces of a row far away that has no document in common with ``row``; None where there is none near."""
+    def other(self, row: int, *, seed: int, index: int) -> npt.NDArray[Any] | None:
+        """The pieces of another row, drawn anew for each sample ``index``, that has no document in common with ``row``.
+
+        None where the rows from the drawn one on all have some.
+        """
         size = len(self._offsets) - 1
-        own = self[row][:, 0]
+        own, drawn = self[row][:, 0], derived_seed(seed, index)
         for step in range(min(size - 1, _TRIES)):
-            there = self[(row + size // 2 + step) % size]
+            there = self[(row + 1 + (drawn + step) % (size - 1)) % size]
             if not np.isin(there[:, 0], own).any():
                 return there
         return None
@@ -71,15 +74,15 @@ class Samples:
     A sample is ``{"input_ids": unsigned (t,), "lengths": int64 (pieces,), "index": int, "epoch": int, "stage": int}``
     with ``t = lengths.sum()`` at most the raw row length of its stage; ``epoch`` is how often its stream was seen
     before; ``progress`` is the share of the run that is over. With ``others`` it also has ``other``, a row
-    ``{"input_ids", "lengths"}`` of other documents of its stream, where there are such. The ``d``-th draw of a stream
-    of ``n`` rows is in its epoch ``d // n``, which has an order of its own.
+    ``{"input_ids", "lengths"}`` of other documents of its stream, where there are such: another one in every epoch. The
+    ``d``-th draw of a stream of ``n`` rows is in its epoch ``d // n``, which has an order of its own.
 
     All of it depends on (seed, schedule, index) alone: not on ranks, workers, micro-batch size, or on when the run
     was stopped. Only integers and memory-mapped arrays travel to a worker.
     """
 
     def __init__(self, store: TokenStore, plan: Plan, schedule: Schedule, *, seed: int, others: bool = False) -> None:
-        streams, self._others = plan.streams, others
+        streams, self._others, self._seed = plan.streams, others, seed
         self._schedule = schedule
         self._store, self._rows = store, [Rows(stream.packing) for stream in streams]
         self._sizes = np.array([stream.samples for stream in streams], np.int64)
@@ -106,8 +109,9 @@ class Samples:
             for index, epoch, stage, sample in facts
         ]
         if self._others:
-            places = zip(streams.tolist(), rows.tolist(), strict=True)
-            _add_others(self._store, samples, [self._rows[stream].other(row) for stream, row in places])
+            places = zip(streams.tolist(), rows.tolist(), indices, strict=True)
+            others = [self._rows[stream].other(row, seed=self._seed, index=index) for stream, row, index in places]
+            _add_others(self._store, samples, others)
         return samples
 
     def rows(self, indices: npt.ArrayLike) -> tuple[Integers, Integers, Integers]:
@@ -156,7 +160,7 @@ class HeldOutSamples:
         facts = {"epoch": 0, "stage": 0, "progress": 1.0}
         samples = [sample | {"index": index} | facts for index, sample in zip(indices, read, strict=True)]
         if self._others:
-            _add_others(self._store, samples, [self._rows.other(index) for index in indices])
+            _add_others(self._store, samples, [self._rows.other(index, seed=0, index=index) for index in indices])
         return samples
 
 

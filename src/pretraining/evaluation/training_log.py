@@ -22,12 +22,16 @@ MEANINGS = {
             "share of all tokens that are told right; most are original, so a model that finds nothing is near it too",
         ),
         "discriminator": ("discriminator_loss", "nats per token"),
+        "sampled_masked_lm_accuracy": (
+            "sampled_masked_lm_accuracy",
+            "share of the masked tokens for which the generator proposes the original",
+        ),
         "generator": ("generator_loss", "nats per masked token, of the generator as it is trained"),
         "loss": ("loss", "weighted sum of the two losses, as trained"),
     },
     "contrastive": {
-        "retrieval_accuracy": ("retrieval_accuracy", "share of the texts whose other view is nearest in a micro-batch"),
-        "loss": ("loss", "nats per text, with the texts of a micro-batch as the pool"),
+        "retrieval_accuracy": ("retrieval_accuracy", "share of the held-out texts whose other view is nearest of all"),
+        "loss": ("loss", "nats per text, with all held-out texts as the pool"),
     },
     "masked_lm": {
         "span_boundary": ("span_boundary_loss", "nats per token of a span, from the two tokens around the span"),

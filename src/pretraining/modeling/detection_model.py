@@ -106,13 +106,17 @@ class ReplacedTokenDetectionModel(PretrainingModel):
 
     @torch.no_grad()
     def accuracies(self, batch: Batch) -> dict[str, tuple[int, int]]:
-        """Tokens that are told right; of the replaced ones, those that are found."""
+        """Tokens that are told right; of the replaced ones, those that are found; masked ones proposed as they were.
+
+        The last, which the reference calls ``sampled_masked_lm_accuracy``, tells about any generator, adversarial or not.
+        """
         inputs, replaced = self.corrupted(batch, hidden_states(self.generator, batch))
         said = detection_logits(self.model, {**batch, "input_ids": inputs}) > 0
-        real = batch["document_ids"] > 0
+        real, masked = batch["document_ids"] > 0, batch["labels"] != IGNORED
         return {
             "detection_accuracy": (int(((said == replaced) & real).sum()), int(real.sum())),
             "replaced_found": (int((said & replaced).sum()), int(replaced.sum())),
+            "sampled_masked_lm_accuracy": (int((masked & ~replaced).sum()), int(masked.sum())),
         }
 
     def published(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:

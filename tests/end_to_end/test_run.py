@@ -197,7 +197,7 @@ training: {duration: {steps: 20}, evaluate_every: {steps: 1}, optimizer: {learni
 def test_a_run_goes_on_from_the_weights_of_another(copy: Path) -> None:
     (copy / "further.yaml").write_text(FURTHER)
     out, _ = pretrain(copy, "run", "further.yaml")
-    assert "starts from runs/tiny/model\n" in out
+    assert "weights to start from: runs/tiny/model\n" in out
     metrics = [json.loads(line) for line in (copy / "runs/further/metrics.jsonl").read_text().splitlines()]
     before = [json.loads(line) for line in (copy / "runs/tiny/metrics.jsonl").read_text().splitlines()]
     first, last = metrics[0]["held_out_loss"], [m for m in before if "held_out_loss" in m][-1]["held_out_loss"]

@@ -85,7 +85,7 @@ def test_every_weight_is_the_saved_one_and_the_config_too(architecture: str, tok
     assert {k: v for k, v in model.config.to_dict().items() if k not in ignored} == {
         k: v for k, v in saved.config.to_dict().items() if k not in ignored
     }
-    assert said == f"starts from {architecture}"
+    assert said == f"weights to start from: {architecture}"
     assert model.config.use_cache is False
 
 
@@ -99,7 +99,7 @@ def test_further_tokens_get_rows_and_the_others_keep_theirs(architecture: str, t
     model, said = started(folder, larger)
     size = len(tokenizer)
     assert len(larger) == size + 2 == model.config.vocab_size
-    assert said == f"starts from {architecture}; 2 new rows in the embeddings"
+    assert said == f"weights to start from: {architecture}; 2 new rows in the embeddings"
     embedding, old = model.get_input_embeddings().weight, saved.get_input_embeddings().weight
     assert embedding.shape[0] == size + 2 and torch.equal(embedding[:size], old)
     assert (embedding[size:].abs().sum(1) > 0).all()
@@ -124,7 +124,7 @@ def test_an_encoder_goes_on_with_another_head(tokenizer: Any, save: Any) -> None
     assert module.model.config.hidden_dropout_prob == 0.1  # the recipe's keys come first
     assert module.model.config.hidden_size == 16
     new, _, unused = said[0].partition("; not used: ")
-    assert new == "starts from bert; new: pooler.dense" and unused.startswith("cls.predictions")
+    assert new == "weights to start from: bert; new: pooler.dense" and unused.startswith("cls.predictions")
 
 
 def test_new_weights_beside_the_saved_ones_come_from_the_seed(tokenizer: Any, save: Any) -> None:

@@ -177,7 +177,7 @@ class Start:
                 **self.options,
             )
         self._check_loaded(model, about)
-        lines = [f"starts from {self.section.name_or_path}"]
+        lines = [f"weights to start from: {self.section.name_or_path}"]
         lines += [f"new: {_modules(about['missing_keys'])}"] if about["missing_keys"] else []
         lines += [f"not used: {_modules(about['unexpected_keys'])}"] if about["unexpected_keys"] else []
         if size > self.rows:

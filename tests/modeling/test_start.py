@@ -217,6 +217,23 @@ def test_a_repository_that_cannot_be_reached_says_so(tokenizer: Any) -> None:
         build_model(section, tokenizer, seed=0, head="masked_lm")
 
 
+def test_a_repository_in_the_cache_of_the_hub(
+    tokenizer: Any, save: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import huggingface_hub.constants
+
+    folder, saved = save("bert")
+    commit, repository = 40 * "a", tmp_path / "cache" / "models--somebody--small"
+    shutil.copytree(folder, repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path / "cache"))
+    section, said = ModelSection(architecture="bert", name_or_path="somebody/small"), list[str]()
+    model = build_model(section, tokenizer, seed=0, head="masked_lm", say=said.append)
+    assert said == [f"weights to start from: somebody/small (commit {commit})"]
+    assert all(torch.equal(dict(model.named_parameters())[name], weight) for name, weight in saved.named_parameters())
+
+
 def test_what_a_recipe_inherits_of_a_folder(save: Any) -> None:
     folder, _ = save("gpt2", resid_pdrop=0.25)
     section = ModelSection(architecture="gpt2", name_or_path="gpt2", num_attention_heads=4)  # type: ignore[call-arg]

@@ -108,7 +108,7 @@ class ReplacedTokenDetectionModel(PretrainingModel):
     def accuracies(self, batch: Batch) -> dict[str, tuple[int, int]]:
         """Tokens that are told right; of the replaced ones, those that are found; masked ones proposed as they were.
 
-        The last, which the reference calls ``sampled_masked_lm_accuracy``, tells about any generator, adversarial or not.
+        The last, ``sampled_masked_lm_accuracy`` in the reference, tells about any generator, adversarial or not.
         """
         inputs, replaced = self.corrupted(batch, hidden_states(self.generator, batch))
         said = detection_logits(self.model, {**batch, "input_ids": inputs}) > 0

@@ -177,7 +177,8 @@ class Start:
                 **self.options,
             )
         self._check_loaded(model, about)
-        lines = [f"weights to start from: {self.section.name_or_path}"]
+        commit = self.saved.get("_commit_hash")  # of a repository; main may be another one tomorrow
+        lines = [f"weights to start from: {self.section.name_or_path}" + (f" (commit {commit})" if commit else "")]
         lines += [f"new: {_modules(about['missing_keys'])}"] if about["missing_keys"] else []
         lines += [f"not used: {_modules(about['unexpected_keys'])}"] if about["unexpected_keys"] else []
         if size > self.rows:

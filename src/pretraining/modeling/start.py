@@ -116,6 +116,7 @@ class Start:
             DataError: the hub has none, or cannot be reached.
         """
         from transformers import PreTrainedConfig
+        from transformers.utils.hub import resolve_revision
 
         from pretraining.tokenization.pretrained import hub_answers
 
@@ -124,7 +125,8 @@ class Start:
         if folder is not None:
             name, options, saved = str(folder), {"local_files_only": True}, read_config(folder)
         else:
-            options = {"revision": revision, "local_files_only": not hub_answers(name, revision)}
+            options = {"local_files_only": not hub_answers(name, revision)}
+            options["revision"] = resolve_revision(name, revision, **options)
             with loading(name):
                 saved = dict(PreTrainedConfig.get_config_dict(name, **options)[0])
         if wrong := other_architecture(section, saved):
@@ -177,7 +179,7 @@ class Start:
                 **self.options,
             )
         self._check_loaded(model, about)
-        commit = self.saved.get("_commit_hash")  # of a repository; main may be another one tomorrow
+        commit = getattr(self.options.get("revision"), "resolved", None)  # main may be another one tomorrow
         lines = [f"weights to start from: {self.section.name_or_path}" + (f" (commit {commit})" if commit else "")]
         lines += [f"new: {_modules(about['missing_keys'])}"] if about["missing_keys"] else []
         lines += [f"not used: {_modules(about['unexpected_keys'])}"] if about["unexpected_keys"] else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter
 
+import pretraining.objectives
 from pretraining.objectives import COLLATORS, make_collator
 from pretraining.objectives.config import ObjectiveSection
 
@@ -137,3 +139,90 @@ def test_another_seed_and_another_epoch_are_other_draws(tools: Any, kind: str) -
     fixed = kind in ("causal_lm", "contrastive")
     assert same(batch(1, 0), batch(1, 0))
     assert same(batch(1, 0), batch(2, 0)) is same(batch(1, 0), batch(1, 1)) is fixed
+
+
+def same_batch(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:
+    return a.keys() == b.keys() and all(torch.equal(a[key], b[key]) for key in a)
+
+
+@pytest.mark.parametrize("kind", COLLATORS)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=sample_lists(), left=st.booleans(), more=st.integers(0, 9))
+def test_padding_that_an_attention_mask_leaves_out_is_no_part_of_a_sample(
+    tools: Any, kind: str, texts: Any, left: bool, more: int
+) -> None:
+    section, tokenizer = tools(kind)
+    collate = make_collator(section, tokenizer, sequence_length=WIDTH, seed=0)
+    samples = [
+        {**sample, "lengths": np.array([len(sample["input_ids"])])} for sample in as_samples(tokenizer, texts, 0)
+    ]
+
+    def padded(sample: dict[str, Any]) -> dict[str, Any]:
+        rest, ones = np.full(more, tokenizer.pad_token_id), np.ones(len(sample["input_ids"]), int)
+        ids, mask = [sample["input_ids"], rest], [ones, 0 * rest]
+        ids, mask = (parts[::-1] if left else parts for parts in (ids, mask))
+        return sample | {"input_ids": np.concatenate(ids), "attention_mask": np.concatenate(mask)}
+
+    assert same_batch(collate([padded(sample) for sample in samples]), collate(samples))
+
+
+@pytest.mark.parametrize("kind", COLLATORS)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        (
+            {"input_ids": np.array([8.5, 9.5])},
+            "needs input_ids, one row of whole numbers; it has float64 of shape (2,)",
+        ),
+        ({"input_ids": np.array([[8, 9]])}, "it has int64 of shape (1, 2)"),
+        ({"input_ids": [8, -3]}, "holds the id -3, and the tokenizer's ids are 0 to"),
+        ({"input_ids": [8, 10**6]}, "holds the id 1000000, and the tokenizer's ids are 0 to"),
+        ({"lengths": [3, -1]}, "sample 0 has lengths [3, -1]; a length is 0 or more"),
+        ({"lengths": [1]}, "sample 0 has 2 tokens"),
+        ({"attention_mask": [1]}, "sample 0 has 2 tokens and an attention_mask of shape (1,)"),
+        ({"index": -1}, "a sample has index = -1; it is a whole number from 0 on"),
+        ({"index": 5.7}, "a sample has index = 5.7"),
+        ({"epoch": 0.5}, "a sample has epoch = 0.5"),
+    ],
+)
+def test_what_is_no_sample_is_told(tools: Any, kind: str, wrong: dict[str, Any], message: str) -> None:
+    if kind == "causal_lm" and {"index", "epoch"} & wrong.keys():
+        return  # draws nothing
+    section, tokenizer = tools(kind)
+    collate = make_collator(section, tokenizer, sequence_length=WIDTH, seed=0)
+    with pytest.raises(ValueError, match=re.escape(message)):
+        collate([{"input_ids": [8, 9], "index": 0} | wrong])
+    with pytest.raises(ValueError, match=re.escape("needs input_ids, one row of whole numbers; it has none")):
+        collate([{"index": 0}])
+
+
+@pytest.mark.parametrize("kind", COLLATORS)
+def test_some_with_an_index_and_some_without_are_told(tools: Any, kind: str) -> None:
+    section, tokenizer = tools(kind)
+    collate = make_collator(section, tokenizer, sequence_length=WIDTH, seed=0)
+    if kind != "causal_lm":
+        with pytest.raises(ValueError, match="sample 1 has no `index` and others of its batch have"):
+            collate([{"input_ids": [8, 9], "index": 0}, {"input_ids": [8, 9]}])
+
+
+@pytest.mark.parametrize("kind", COLLATORS)
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [
+        ({"sequence_length": 0}, "sequence_length = 0: give a whole number, 1 or more"),
+        ({"sequence_length": None}, "sequence_length = None: give a whole number"),
+        ({"seed": 1.5}, "seed = 1.5: give a whole number"),
+        ({"seed": None}, "seed = None: give a whole number"),
+        ({"pad_to_multiple_of": 0}, "pad_to_multiple_of = 0: give a whole number, 1 or more"),
+    ],
+)
+def test_arguments_that_cannot_be_are_told(tools: Any, kind: str, wrong: dict[str, Any], message: str) -> None:
+    if kind == "multi_task":
+        return  # its tasks say it
+    section, tokenizer = tools(kind)
+    collator = getattr(pretraining.objectives, COLLATORS[kind])
+    parameters = section.collator_parameters()
+    with pytest.raises(ValueError, match=re.escape(message)):
+        collator(tokenizer, **{"sequence_length": WIDTH, **wrong}, **parameters)
+    with pytest.raises(TypeError, match="a fast tokenizer of transformers is needed, not str"):
+        collator("bert-base-uncased", sequence_length=WIDTH)

@@ -118,7 +118,7 @@ def test_document_level_leaves_parts_alone(fim: Any) -> None:
     part = document(fim, TEXTS[2])[:-1]
     for level, cut in (("document", False), ("context", True)):
         collator = DataCollatorForFillInTheMiddle(fim, sequence_length=200, fim_rate=1.0, level=level)
-        made = collator([{"input_ids": part, "index": 0}])["input_ids"][0].tolist()
+        made = collator([{"input_ids": part, "lengths": [len(part)], "index": 0}])["input_ids"][0].tolist()
         assert (fim.convert_tokens_to_ids(MARKS[0]) in made) is cut
 
 
@@ -129,8 +129,10 @@ def test_a_document_that_only_ends_with_its_token_is_whole(fim: Any) -> None:
     collator = DataCollatorForFillInTheMiddle(tokenizer, sequence_length=200, fim_rate=1.0, level="document")
     whole = document(tokenizer, TEXTS[2])[1:]
     for ids, cut in ((whole, True), (whole[:-1], False)):
-        made = collator([{"input_ids": ids, "index": 0}])["input_ids"][0].tolist()
+        made = collator([{"input_ids": ids, "lengths": [len(ids)], "index": 0}])["input_ids"][0].tolist()
         assert (tokenizer.convert_tokens_to_ids(MARKS[0]) in made) is cut
+    plain = collator([{"input_ids": whole[:-1], "index": 0}])["input_ids"][0].tolist()  # a dataset's row is a document
+    assert tokenizer.convert_tokens_to_ids(MARKS[0]) in plain
 
 
 def test_parts_that_would_not_come_back_are_not_made() -> None:

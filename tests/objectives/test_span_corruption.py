@@ -138,7 +138,9 @@ def test_where_noise_falls(t5: Any, random_sample: Make) -> None:
     from pretraining.objectives.rows import make_rows
     from pretraining.objectives.spans import PieceDraws, random_spans
 
-    rows = make_rows([{"input_ids": np.ones(568), "index": i} for i in range(4000)], width=568, pad_token_id=0, seed=0)
+    rows = make_rows(
+        [{"input_ids": np.ones(568, int), "index": i} for i in range(4000)], width=568, pad_token_id=0, seed=0
+    )
     full = np.ones(4000, np.int64)
     place = []
     for loose in (False, True):

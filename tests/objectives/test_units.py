@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from pretraining.objectives.draws import mix
 from pretraining.objectives.sections.masked import MaskedLMSection
 from pretraining.objectives.selection import fill
-from pretraining.objectives.units import WordTable, placed_units, single_words, unit_lengths
+from pretraining.objectives.units import WordTable, fill_with_words, placed_units, single_words, unit_lengths
 
 NGRAM, SPAN = MaskedLMSection(unit="ngram"), MaskedLMSection(unit="span")
 
@@ -50,6 +50,41 @@ def test_units_cover_every_token_of_a_row_once(sizes: list[list[int]], section: 
             assert sorted(covered) == list(range(begin, end))
             edges = set(words.before.tolist())
             assert all(a in edges and a + n in edges for a, n in zip(first[row], size[row], strict=True))
+
+
+def by_albert(words: WordTable, first: list[int], size: list[int], left: int) -> list[int]:
+    """What the loop of ``create_masked_lm_predictions`` takes of n-grams that do not overlap, one after another."""
+    taken = []
+    for start, tokens in zip(first, size, strict=True):
+        ends = [end for end in words.before.tolist() if start < end <= start + tokens]
+        while ends and ends[-1] - start > left:
+            ends.pop()
+        taken.append(ends[-1] - start if ends else 0)
+        left -= taken[-1]
+    return taken
+
+
+@settings(max_examples=100)
+@given(
+    st.lists(st.lists(st.integers(1, 5), max_size=30), min_size=1, max_size=5), st.integers(0, 30), st.integers(0, 99)
+)
+def test_an_ngram_that_does_not_fit_gives_its_last_words_up(sizes: list[list[int]], most: int, seed: int) -> None:
+    words, lengths = table(sizes), unit_lengths(MaskedLMSection(unit="ngram", ngram=4))
+    assert lengths is not None
+    budget = np.array([min(most, sum(row)) for row in sizes])
+    first, size = placed_units(keys(len(sizes)) + np.uint64(seed), words, budget, lengths, streams=(0, 1))
+    taken = fill_with_words(words, first, size, budget)
+    for row in range(len(sizes)):
+        assert taken[row].tolist() == by_albert(words, first[row].tolist(), size[row].tolist(), int(budget[row]))
+
+
+def test_a_short_row_has_ngrams_too() -> None:
+    """However long the n-grams that are drawn, a row of single-token words gets as many targets as it should."""
+    words, lengths = table([[1] * 12] * 50), unit_lengths(MaskedLMSection(unit="ngram", ngram=100))
+    assert lengths is not None
+    budget = np.full(50, 2)
+    first, size = placed_units(keys(50), words, budget, lengths, streams=(0, 1))
+    assert (fill_with_words(words, first, size, budget).sum(1) == 2).all()
 
 
 @pytest.mark.parametrize(("section", "mean"), [(NGRAM, 18 / 11), (SPAN, 3.797)])

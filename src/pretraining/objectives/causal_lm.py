@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import torch
 
-from pretraining.objectives.rows import IGNORED, misfit
+from pretraining.objectives.rows import IGNORED, check_ids, misfit, read
+from pretraining.objectives.section_collator import RowCollator
 
 
-class DataCollatorForCausalLM:
+class DataCollatorForCausalLM(RowCollator):
     """Next-token prediction (GPT, Llama): ``collator(samples) -> tensors``, for ``Trainer`` or a plain loop.
 
     Rows come out as int64 ``(batch, sequence_length)``::
@@ -36,60 +37,42 @@ class DataCollatorForCausalLM:
             ``sequence_length`` wide when left out.
     """
 
-    def __init__(
-        self, tokenizer: Any, *, sequence_length: int, seed: int = 0, pad_to_multiple_of: int | None = None
-    ) -> None:
-        named = (tokenizer.pad_token_id, tokenizer.eos_token_id)
-        self.pad_token_id: int = next((number for number in named if number is not None), 0)
-        self.sequence_length = sequence_length
-        self.seed = seed
-        self.pad_to_multiple_of = pad_to_multiple_of
-
-    @staticmethod
-    def special_tokens() -> list[str]:
-        """Tokens that the tokenizer must have for this objective: none."""
-        return []
-
-    @staticmethod
-    def raw_length(sequence_length: int) -> int:
-        """Raw tokens that one sample of ``sequence_length`` takes: the same number."""
-        return sequence_length
-
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """Pad and label a batch of samples.
 
         Args:
             samples: each with ``input_ids`` (t,) and ``lengths`` (pieces,), ``lengths.sum() == t``; a sample
-                without ``lengths`` (a plain dataset in ``Trainer``) is one piece.
+                without ``lengths`` (a plain dataset in ``Trainer``) is one piece, what its ``attention_mask`` leaves
+                out is no part of it.
 
         Raises:
-            ValueError: a sample is longer than ``sequence_length``, or its lengths do not add up.
+            ValueError: a sample is longer than ``sequence_length``, its lengths do not add up, or an id is none of
+                the tokenizer's.
         """
-        shape = (len(samples), self._width(samples))
+        read_samples = [read(sample, row) for row, sample in enumerate(samples)]
+        shape = (len(samples), self._width([len(ids) for ids, _ in read_samples]))
         input_ids = np.full(shape, self.pad_token_id, np.int64)
         labels = np.full(shape, IGNORED, np.int64)
         position_ids = np.zeros(shape, np.int64)
-        for row, sample in enumerate(samples):
-            ids = np.asarray(sample["input_ids"])
+        for row, (ids, lengths) in enumerate(read_samples):
             size = len(ids)
-            lengths = np.asarray(sample.get("lengths", [size]), np.int64)
             if size > self.sequence_length or lengths.sum() != size:
-                raise ValueError(misfit(sample.get("index", row), size, lengths, self.sequence_length))
+                raise ValueError(misfit(samples[row].get("index", row), size, lengths, self.sequence_length))
             starts = np.cumsum(lengths) - lengths
             input_ids[row, :size] = ids
             labels[row, :size] = ids
             labels[row, starts[lengths > 0]] = IGNORED
             position_ids[row, :size] = np.arange(size) - np.repeat(starts, lengths)
             position_ids[row, size:] = np.arange(shape[1] - size)
+        check_ids(input_ids, len(self.vocabulary.special))
         return {
             "input_ids": torch.from_numpy(input_ids),
             "labels": torch.from_numpy(labels),
             "position_ids": torch.from_numpy(position_ids),
         }
 
-    def _width(self, samples: Sequence[dict[str, Any]]) -> int:
+    def _width(self, sizes: Sequence[int]) -> int:
         """Places of the rows of a batch."""
         if self.pad_to_multiple_of is None:
             return self.sequence_length
-        longest = max(len(sample["input_ids"]) for sample in samples)
-        return min(self.sequence_length, max(1, -(-longest // self.pad_to_multiple_of)) * self.pad_to_multiple_of)
+        return min(self.sequence_length, max(1, -(-max(sizes) // self.pad_to_multiple_of)) * self.pad_to_multiple_of)

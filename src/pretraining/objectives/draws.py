@@ -8,6 +8,7 @@ numbers of the whole batch, and row ``b`` depends on ``keys[b]`` alone.
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from typing import Any
 
@@ -42,15 +43,33 @@ def sample_keys(samples: Sequence[dict[str, Any]], seed: int) -> Keys:
 
     A sample without ``index``, from a plain dataset in ``Trainer``, takes its key from torch's generator, as stock
     collators do.
+
+    Raises:
+        ValueError: some have an ``index`` and some have not, or it is no whole number from 0 on.
     """
-    if all("index" in sample for sample in samples):
-        index = np.array([sample["index"] for sample in samples], np.uint64)
-        epoch = np.array([sample.get("epoch", 0) for sample in samples], np.uint64)
+    known = ["index" in sample for sample in samples]
+    if any(known):
+        if not all(known):
+            raise ValueError(
+                f"sample {known.index(False)} has no `index` and others of its batch have: give all or none"
+            )
+        index = np.array([_count("index", sample["index"]) for sample in samples], np.uint64)
+        epoch = np.array([_count("epoch", sample.get("epoch", 0)) for sample in samples], np.uint64)
         with np.errstate(over="ignore"):
             return mix(mix(seed_key(seed) + epoch * _GOLDEN) + index * _STREAM)
     import torch
 
     return torch.randint(0, 2**63 - 1, (len(samples),)).numpy().astype(np.uint64)
+
+
+def _count(name: str, value: Any) -> int:
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = -1
+    if not 0 <= number < 2**64:
+        raise ValueError(f"a sample has {name} = {value!r}; it is a whole number from 0 on")
+    return number
 
 
 def bits(keys: Keys, count: int, *, stream: int = 0) -> Keys:

@@ -13,6 +13,7 @@ import torch
 from pretraining.errors import DataError
 from pretraining.objectives.causal_lm import DataCollatorForCausalLM
 from pretraining.objectives.draws import sample_keys, uniform
+from pretraining.objectives.rows import check_ids, misfit, read, rewritten
 from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.fill_in_the_middle import FillInTheMiddleSection
 
@@ -67,10 +68,18 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:
         """``input_ids``, ``labels`` and ``position_ids`` as for causal language modeling, int64 ``(B, W)``."""
         keys = sample_keys(samples, self.seed)
-        rows = [self._pieces(sample) for sample in samples]
+        found = [read(sample, row) for row, sample in enumerate(samples)]
+        for row, (ids, lengths) in enumerate(found):
+            check_ids(ids, len(self.vocabulary.special))
+            if lengths.sum() != len(ids):
+                raise ValueError(misfit(samples[row].get("index", row), len(ids), lengths, self.sequence_length))
+        rows = [_pieces(ids, lengths) for ids, lengths in found]
+        plain = ["lengths" not in sample for sample in samples]  # the rows of somebody's dataset are his documents
         draws = [uniform(keys[i : i + 1], _DRAWS * len(row)).reshape(-1, _DRAWS) for i, row in enumerate(rows)]
         places = [(i, j) for i, drawn in enumerate(draws) for j in np.flatnonzero(drawn[:, 0] < self.section.fim_rate)]
-        cuts = self._cut([rows[i][j] for i, j in places], np.array([draws[i][j] for i, j in places]))
+        cuts = self._cut(
+            [rows[i][j] for i, j in places], np.array([draws[i][j] for i, j in places]), [plain[i] for i, _ in places]
+        )
         room = [self.sequence_length - sum(map(len, row)) for row in rows]
         for (i, j), new in zip(places, cuts, strict=True):
             longer = 0 if new is None else len(new) - len(rows[i][j])
@@ -79,13 +88,7 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
                 rows[i][j] = new
         return self._plain([_joined(sample, row) for sample, row in zip(samples, rows, strict=True)])
 
-    def _pieces(self, sample: dict[str, Any]) -> list[Ids]:
-        """The documents, or parts of documents, of a row."""
-        ids = np.asarray(sample["input_ids"]).astype(np.int64)
-        lengths = np.asarray(sample.get("lengths", [len(ids)]), np.int64)
-        return np.split(ids, np.cumsum(lengths)[:-1]) if lengths.size else []
-
-    def _cut(self, pieces: list[Ids], draws: npt.NDArray[np.float64]) -> list[Ids | None]:
+    def _cut(self, pieces: list[Ids], draws: npt.NDArray[np.float64], whole: list[bool]) -> list[Ids | None]:
         """The pieces with their middles last; None for one that has to stay as it is.
 
         All texts go through the tokenizer together: calls with one text each take four times as long.
@@ -93,11 +96,11 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
         framed = [self._framed(piece) for piece in pieces]
         bodies = [body for _, body, _ in framed]
         texts = self._decode(bodies)
-        whole = [
-            self._may_be_cut(frame, text) and np.array_equal(again, frame[1])
-            for frame, text, again in zip(framed, texts, self._encode(texts), strict=True)
+        fit = [
+            self._may_be_cut(frame, text, document) and np.array_equal(again, frame[1])
+            for frame, text, document, again in zip(framed, texts, whole, self._encode(texts), strict=True)
         ]
-        chosen = np.flatnonzero(whole)
+        chosen = np.flatnonzero(fit)
         parts = []
         for number in chosen:
             text = texts[number]
@@ -126,9 +129,9 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
         end = max(opens, len(piece) - ends)
         return piece[:opens], piece[opens:end], piece[end:]
 
-    def _may_be_cut(self, framed: tuple[Ids, Ids, Ids], text: str) -> bool:
+    def _may_be_cut(self, framed: tuple[Ids, Ids, Ids], text: str, whole: bool) -> bool:
         opening, _, ending = framed
-        is_document = bool(len(ending)) and (bool(len(opening)) or not self._opens)
+        is_document = whole or (bool(len(ending)) and (bool(len(opening)) or not self._opens))
         long_enough = len(text) >= max(1, self.section.min_characters)
         return long_enough and (self.section.level != "document" or is_document)
 
@@ -141,7 +144,12 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
         return [np.array(each.ids, np.int64) for each in encoded]
 
 
+def _pieces(ids: npt.NDArray[Any], lengths: Ids) -> list[Ids]:
+    """The documents, or parts of documents, of a row."""
+    return np.split(ids.astype(np.int64), np.cumsum(lengths)[:-1]) if lengths.size else []
+
+
 def _joined(sample: dict[str, Any], pieces: list[Ids]) -> dict[str, Any]:
     if not pieces:  # an empty sample
         return sample
-    return {**sample, "input_ids": np.concatenate(pieces), "lengths": np.array([len(p) for p in pieces], np.int64)}
+    return rewritten(sample, np.concatenate(pieces), [len(piece) for piece in pieces])

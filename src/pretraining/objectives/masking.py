@@ -21,7 +21,7 @@ from pretraining.objectives.draws import bits, mix
 from pretraining.objectives.rows import IGNORED, Rows
 from pretraining.objectives.sections.masked import MaskingSection
 from pretraining.objectives.selection import below, bits_at, choose, fill, members
-from pretraining.objectives.units import WordTable, placed_units, single_words, unit_lengths
+from pretraining.objectives.units import WordTable, fill_with_words, placed_units, single_words, unit_lengths
 from pretraining.objectives.vocabulary import Vocabulary, named_token
 from pretraining.objectives.words import WordStarts
 
@@ -83,7 +83,7 @@ class Masker:
         first, final = self.section.mlm_probability, self.section.final_mlm_probability
         if final is None:
             return np.full(len(samples), first)
-        missing = [sample for sample in samples if "progress" not in sample]
+        missing = [sample for sample in samples if not _is_share(sample.get("progress"))]
         if missing:
             raise DataError(
                 f"final_mlm_probability = {final}: the masking rate follows the training, but the sample "
@@ -91,7 +91,7 @@ class Masker:
                 "samples, or leave final_mlm_probability out"
             )
         progress = np.array([sample["progress"] for sample in samples], np.float64)
-        return first + (final - first) * np.clip(progress, 0.0, 1.0)
+        return first + (final - first) * progress
 
     def _choose(self, rows: Rows, rates: Floats) -> Integers:
         """(n,): the flat places of the targets, in order."""
@@ -115,6 +115,8 @@ class Masker:
             first, size = single_words(rows.keys, words, stream=SELECTION)
         else:
             first, size = placed_units(rows.keys, words, budget, self._lengths, streams=(SELECTION, LENGTHS))
+        if self.section.unit == "ngram":
+            return places[members(first, fill_with_words(words, first, size, budget))]
         return places[members(first, fill(size, budget, cut=self.section.unit == "span"))]
 
     def _word_table(self, rows: Rows, candidates: Mask, places: Integers, bounds: Integers) -> WordTable:
@@ -142,6 +144,13 @@ class Masker:
         ordinary = self.vocabulary.ordinary
         found.ravel()[places[random]] = ordinary[(share * len(ordinary)).astype(np.int64)]
         return found
+
+
+def _is_share(progress: Any) -> bool:
+    try:
+        return 0.0 <= float(progress) <= 1.0
+    except (TypeError, ValueError):
+        return False
 
 
 def run_begins(rows: Rows, places: Integers) -> Mask:

@@ -24,12 +24,19 @@ class DataCollatorForMultiTask:
     Args:
         collators: the tasks' collators by name.
         rates: share of the samples of each task; normalised.
+
+    Raises:
+        ValueError: the two name different tasks, a rate is negative or no number, or none is above 0.
     """
 
     def __init__(self, collators: Mapping[str, Any], rates: Mapping[str, float], *, seed: int = 0) -> None:
         self.collators, self.seed = dict(collators), seed
         self.names = list(self.collators)
+        if rates.keys() != self.collators.keys() or not self.names:
+            raise ValueError(f"rates are given for {sorted(rates)}, and there are the tasks {sorted(self.names)}")
         shares = np.array([rates[name] for name in self.names], float)
+        if not (np.isfinite(shares).all() and (shares >= 0).all() and shares.any()):
+            raise ValueError(f"rates = {dict(rates)}: each is a number from 0 on, and one of them above 0")
         self._bounds = np.cumsum(shares / shares.sum())
 
     def special_tokens(self) -> list[str]:

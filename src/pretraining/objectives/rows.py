@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -69,6 +70,71 @@ class Rows:
         return first
 
 
+Ids = npt.NDArray[np.integer[Any]]
+
+
+def read(sample: dict[str, Any], row: int) -> tuple[Ids, Integers]:
+    """The tokens of a sample (t,), and the lengths of its pieces (pieces,).
+
+    A sample without ``lengths`` (a plain dataset in ``Trainer``) is one piece. Where there is an ``attention_mask``
+    (t,), tokens that it leaves out are no part of the sample: somebody has padded it already.
+
+    Args:
+        row: its number in the batch, for messages.
+
+    Raises:
+        ValueError: it has no ``input_ids``, they are not one row of whole numbers, or a length is below 0.
+    """
+    ids = np.asarray(sample["input_ids"]) if "input_ids" in sample else None
+    if ids is None or ids.ndim != 1 or (ids.dtype.kind not in "iu" and len(ids)):
+        found = "none" if ids is None else f"{ids.dtype} of shape {ids.shape}"
+        raise ValueError(f"sample {sample.get('index', row)} needs input_ids, one row of whole numbers; it has {found}")
+    if sample.get("attention_mask") is not None:
+        mask = np.asarray(sample["attention_mask"])
+        if mask.shape != ids.shape:
+            raise ValueError(
+                f"sample {sample.get('index', row)} has {len(ids)} tokens and an attention_mask of shape {mask.shape}"
+            )
+        ids = ids[mask.astype(bool)]
+    lengths = np.asarray(sample["lengths"] if "lengths" in sample else [len(ids)], np.int64)
+    if lengths.ndim != 1 or lengths.min(initial=0) < 0:
+        raise ValueError(f"sample {sample.get('index', row)} has lengths {lengths.tolist()}; a length is 0 or more")
+    return ids, lengths
+
+
+def rewritten(sample: dict[str, Any], ids: Ids, lengths: npt.ArrayLike) -> dict[str, Any]:
+    """The sample with other tokens, none of them padding."""
+    kept = {key: value for key, value in sample.items() if key != "attention_mask"}
+    return kept | {"input_ids": ids, "lengths": np.asarray(lengths, np.int64)}
+
+
+def whole(name: str, value: object, *, least: int | None = None) -> int:
+    """``value`` as an int.
+
+    Raises:
+        ValueError: it is no whole number, or below ``least``.
+    """
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or isinstance(value, bool) or (least is not None and number < least):
+        raise ValueError(f"{name} = {value!r}: give a whole number" + (f", {least} or more" if least else ""))
+    return number
+
+
+def check_ids(ids: Ids, vocabulary: int) -> None:
+    """Refuse ids that no tokenizer of ``vocabulary`` tokens gives, before an embedding does.
+
+    Raises:
+        ValueError: an id is below 0, or beyond the vocabulary.
+    """
+    least, most = (int(ids.min()), int(ids.max())) if ids.size else (0, 0)
+    if least < 0 or most >= vocabulary:
+        wrong = least if least < 0 else most
+        raise ValueError(f"a sample holds the id {wrong}, and the tokenizer's ids are 0 to {vocabulary - 1}")
+
+
 def misfit(name: object, size: int, lengths: Integers, width: int) -> str:
     """Why a sample of ``size`` tokens is no row of ``width``."""
     if size > width:
@@ -90,17 +156,16 @@ def make_rows(
     """Pad samples into rows without changing them.
 
     Args:
-        samples: each with ``input_ids`` (t,) and ``lengths`` (pieces,), ``lengths.sum() == t``; a sample without
-            ``lengths`` (a plain dataset in ``Trainer``) is one piece.
+        samples: each with ``input_ids`` (t,) and ``lengths`` (pieces,), ``lengths.sum() == t``; see ``read``.
         width: places of a row.
         pad_to_multiple_of: make the rows only as wide as the longest sample, rounded up to this multiple.
 
     Raises:
-        ValueError: a sample is longer than ``width``, or its lengths do not add up.
+        ValueError: a sample is longer than ``width``, its lengths do not add up, or it is none.
     """
-    parts = [np.asarray(sample["input_ids"]) for sample in samples]
+    found = [read(sample, row) for row, sample in enumerate(samples)]
+    parts, lengths = [ids for ids, _ in found], [each for _, each in found]
     sizes = np.array([len(part) for part in parts], np.int64)
-    lengths = [np.asarray(s.get("lengths", [n]), np.int64) for s, n in zip(samples, sizes.tolist(), strict=True)]
     piece_length = np.concatenate(lengths) if lengths else np.empty(0, np.int64)
     piece_row = np.repeat(np.arange(len(lengths)), [len(pieces) for pieces in lengths])
     wrong = np.flatnonzero((sizes > width) | (np.bincount(piece_row, piece_length, len(sizes)) != sizes))

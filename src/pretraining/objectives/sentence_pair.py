@@ -13,7 +13,7 @@ import torch
 
 from pretraining.objectives.draws import sample_keys, uniform
 from pretraining.objectives.masking import Masker
-from pretraining.objectives.rows import IGNORED, make_rows
+from pretraining.objectives.rows import IGNORED, read, rewritten
 from pretraining.objectives.section_collator import SectionCollator
 from pretraining.objectives.sections.pairs import FRAME_TOKENS, SentencePairSection
 from pretraining.objectives.vocabulary import named_token
@@ -65,7 +65,8 @@ class DataCollatorForSentencePair(SectionCollator[SentencePairSection]):
 
     A B from another document comes from ``sample["other"]`` (``input_ids`` and ``lengths``: other documents, which the
     loader adds), else from another document of the sample, else from the next sample of the batch, where it is taken
-    only if one of the two is a whole document, because two parts may be of the same. It begins after a sentence, not
+    only if one of the two is a whole document (framed, or the row of a dataset without ``lengths``), because two parts
+    may be of the same. It begins after a sentence, not
     with its document, and is as long as the text it replaces wherever there is enough of it.
 
     All is drawn from (seed, epoch, index); where the next sample is needed, the row depends on it too.
@@ -102,18 +103,12 @@ class DataCollatorForSentencePair(SectionCollator[SentencePairSection]):
             DataError: ``progress`` is needed and missing.
         """
         draws = uniform(sample_keys(samples, self.seed), 8, stream=PAIR)
-        texts = [self._texts(sample) for sample in samples]
+        texts = [self._texts(sample, row) for row, sample in enumerate(samples)]
         pairs = [
             self._pair(texts[row], self._others(samples, texts, row), draws[row].tolist()) for row in range(len(texts))
         ]
-        framed = [{**sample, **self._framed(pair)} for sample, pair in zip(samples, pairs, strict=True)]
-        rows = make_rows(
-            framed,
-            width=self.sequence_length,
-            pad_token_id=self.vocabulary.pad_token_id,
-            seed=self.seed,
-            pad_to_multiple_of=self.pad_to_multiple_of,
-        )
+        framed = [self._framed(sample, pair) for sample, pair in zip(samples, pairs, strict=True)]
+        rows = self.rows_of(framed, self.sequence_length, self.pad_to_multiple_of)
         masked = self.masker(rows, framed)
         document_ids, position_ids = rows.documents_and_positions()
         first = np.array([len(pair.a) + 2 for pair in pairs], np.int64)[:, None]
@@ -127,19 +122,19 @@ class DataCollatorForSentencePair(SectionCollator[SentencePairSection]):
         }
         return {key: torch.from_numpy(value) for key, value in batch.items()}
 
-    def _texts(self, sample: dict[str, Any]) -> list[Text]:
-        """The pieces of a sample that hold text."""
-        ids = np.asarray(sample["input_ids"])
-        lengths = np.asarray(sample.get("lengths", [len(ids)])).tolist()
+    def _texts(self, sample: dict[str, Any], row: int = 0) -> list[Text]:
+        """The pieces of a sample that hold text; the row of a plain dataset is a whole document."""
+        ids, pieces = read(sample, row)
+        lengths = pieces.tolist()
         if sum(lengths) != len(ids):
             raise ValueError(f"sample {sample.get('index', '')} has {len(ids)} tokens in pieces of {lengths}")
-        texts, end = [], 0
+        texts, end, plain = [], 0, "lengths" not in sample
         for length in lengths:
             begin, end = end, end + length
             opened = length > 0 and int(ids[begin]) == self._opens
             closed = length > opened and int(ids[end - 1]) == self._ends
             if length > opened + closed:
-                texts.append(Text(ids[begin + opened : end - closed], opened and closed))
+                texts.append(Text(ids[begin + opened : end - closed], plain or (opened and closed)))
         return texts
 
     def _others(self, samples: Sequence[dict[str, Any]], texts: list[list[Text]], row: int) -> tuple[list[Text], bool]:
@@ -153,11 +148,11 @@ class DataCollatorForSentencePair(SectionCollator[SentencePairSection]):
         following = (row + 1) % len(texts)
         return (texts[following] if following != row else []), False
 
-    def _framed(self, pair: Pair) -> dict[str, Any]:
-        """``[CLS] A [SEP] B [SEP]`` as a sample of one piece, without ``B [SEP]`` where there is no pair."""
+    def _framed(self, sample: dict[str, Any], pair: Pair) -> dict[str, Any]:
+        """The sample as ``[CLS] A [SEP] B [SEP]``, one piece, without ``B [SEP]`` where there is no pair."""
         parts = [self._cls, pair.a, self._sep]
         ids = np.concatenate([*parts, pair.b, self._sep] if pair.label != IGNORED else parts)
-        return {"input_ids": ids, "lengths": [len(ids)]}
+        return rewritten(sample, ids, [len(ids)])
 
     def _pair(self, texts: list[Text], others: tuple[list[Text], bool], draws: list[float]) -> Pair:
         """The segments and the label of a sample.

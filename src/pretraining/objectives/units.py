@@ -76,6 +76,36 @@ def placed_units(
     return first, words.before[word + length] - first
 
 
+def fill_with_words(words: WordTable, first: Integers, size: Integers, budget: Integers) -> Integers:
+    """(B, U): tokens taken of each n-gram, in their order, until the row's budget is met.
+
+    Of one that exceeds what is left, the words that fit are taken, none if its first does not (ALBERT's
+    ``create_masked_lm_predictions`` tries n - 1, n - 2, ... words).
+
+    Args:
+        first, size: (B, U) from ``placed_units``.
+        budget: (B,) tokens.
+    """
+    total = np.cumsum(size, axis=1)
+    taken = np.where(total <= budget[:, None], size, 0)
+    left, unit = budget - taken.sum(1), np.count_nonzero(total <= budget[:, None], axis=1)
+    ends = np.append(words.before, words.before[-1:])
+    one = ends[np.searchsorted(words.before, first) + 1] - first  # tokens of the first word
+    rows = np.flatnonzero(left > 0)
+    while len(rows):
+        fits = (np.arange(size.shape[1]) >= unit[rows, None]) & (size[rows] > 0) & (one[rows] <= left[rows, None])
+        rows, fits = rows[fits.any(1)], fits[fits.any(1)]
+        unit[rows] = fits.argmax(1)
+        start = first[rows, unit[rows]]
+        end = words.before[np.searchsorted(words.before, start + left[rows], side="right") - 1]
+        more = np.minimum(size[rows, unit[rows]], end - start)
+        taken[rows, unit[rows]] = more
+        left[rows] -= more
+        unit[rows] += 1
+        rows = rows[left[rows] > 0]
+    return taken
+
+
 def _lengths(keys: Keys, words: WordTable, budget: Integers, lengths: Floats, *, stream: int) -> Integers:
     """(B, U): words of each unit: drawn lengths, then ones that make up the row's words, then zeros.
 

@@ -23,9 +23,13 @@ class Vocabulary:
     Args:
         tokenizer: a fast tokenizer of transformers, or anything with ``get_vocab``, ``all_special_ids`` and the
             named ids.
+
+    Raises:
+        TypeError: it is something else, such as a name, or a tokenizer of ``tokenizers``.
     """
 
     def __init__(self, tokenizer: Any) -> None:
+        require_tokenizer(tokenizer)
         ids = np.unique(np.fromiter(tokenizer.get_vocab().values(), np.int64))
         self.special: npt.NDArray[np.bool_] = np.ones(int(ids.max()) + 1, bool)
         self.special[ids] = False
@@ -36,6 +40,16 @@ class Vocabulary:
         self.pad_token_id: int = next((number for number in named if number is not None), 0)
         self.special[self.pad_token_id] = True
         self.ordinary: npt.NDArray[np.int64] = np.flatnonzero(~self.special)
+
+
+def require_tokenizer(tokenizer: Any) -> None:
+    """Refuse what is no tokenizer of transformers, such as its name.
+
+    Raises:
+        TypeError: it has no vocabulary, or no special tokens.
+    """
+    if not (hasattr(tokenizer, "all_special_ids") and hasattr(tokenizer, "get_vocab")):
+        raise TypeError(f"a fast tokenizer of transformers is needed, not {type(tokenizer).__name__}")
 
 
 def named_token(tokenizer: Any, role: str) -> int:

@@ -84,6 +84,12 @@ class BlankInfillingSection(ObjectiveBase):
             raise ValueError("bert_prob and gap_sentence_prob must not add up to more than 1")
         return self
 
+    @model_validator(mode="after")
+    def _marks_differ(self) -> BlankInfillingSection:
+        if self.start_token == self.end_token or {self.start_token, self.end_token} & set(self.mask_tokens()):
+            raise ValueError("start_token and end_token must differ, also from the tokens that stand for spans")
+        return self
+
     def mask_tokens(self) -> list[str]:
         """The blanks of the three kinds of rows; a kind that is never drawn has that of short spans."""
         others = 1 - self.bert_prob - self.gap_sentence_prob > 1e-9

@@ -99,7 +99,7 @@ def launch_training(run: Run) -> None:
         )
         with forwarded_signals(launcher) as forwarded:
             code = launcher.wait()
-        if status_file.exists():
+        if status_file_written := status_file.exists():
             status = int(status_file.read_text())
         else:  # a signal before the training listens ends it on the spot, and nothing is reported
             status = 128 + forwarded[0] if code and forwarded else code
@@ -108,7 +108,10 @@ def launch_training(run: Run) -> None:
     if status == 2:
         raise UserError("training stopped; see the message above")
     if status or code:
-        raise TrainingError("training failed; see the message above")
+        ended = (
+            "" if status_file_written else " Where there is none, a process was killed: memory ran out, most likely."
+        )
+        raise TrainingError(f"training failed; see the message above.{ended}")
 
 
 @contextlib.contextmanager

@@ -186,7 +186,13 @@ def finish(run: Run, setup: Setup, state: TrainingState) -> None:
                 f"{speed:,.0f} tokens/s{resumed}"
             )
             write_manifest(
-                run, BY_NAME["train"], output, seconds=state.seconds, summary=summary, parameters=setup.parameters
+                run,
+                BY_NAME["train"],
+                output,
+                seconds=state.seconds,
+                summary=summary,
+                parameters=setup.parameters,
+                start=setup.job.start,
             )
         record(run)
     accelerator.wait_for_everyone()

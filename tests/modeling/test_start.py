@@ -152,19 +152,34 @@ def refused(folder: Path, tokenizer: Any, **keys: Any) -> str:
     return str(caught.value)
 
 
-def test_other_sizes_and_other_layers_are_refused(tokenizer: Any, save: Any) -> None:
+def test_another_build_is_refused(tokenizer: Any, save: Any) -> None:
     folder, _ = save("bert")
-    message = refused(folder, tokenizer, hidden_size=32)
-    assert (
-        "weights have other sizes than the recipe's model (" in message
-        and "is (16,) there, (32,) here); remove" in message
+    for key, value, there in (("hidden_size", 32, 16), ("num_hidden_layers", 1, 2), ("num_attention_heads", 4, 2)):
+        message = refused(folder, tokenizer, **{key: value})
+        assert message == f"model.{key} = {value}: the weights of bert have {there}; remove the key"
+    assert "tie_word_embeddings = False: the weights of bert have True" in refused(
+        folder, tokenizer, tie_word_embeddings=False
     )
-    message = refused(folder, tokenizer, vocab_size=300)
-    assert "is smaller than the tokenizer's 320 tokens" in message
-    message = refused(folder, tokenizer, num_hidden_layers=40)
-    assert "parameters are not among its weights (the first: bert.encoder.layer.10.attention" in message
+    assert "is smaller than the tokenizer's 320 tokens" in refused(folder, tokenizer, vocab_size=300)
+    message = refused(folder, tokenizer, max_position_embeddings=64)
+    assert "1 weights have other sizes than the recipe's model (bert.embeddings.position" in message
+    assert "is (512, 16) there, (64, 16) here" in message
     assert refused(folder, tokenizer, architecture="roberta") == (
         "model.name_or_path = bert: these are weights of bert, not of roberta"
+    )
+
+
+def test_a_layer_that_is_lost_is_not_drawn_anew(tokenizer: Any, save: Any) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder, _ = save("llama")
+    weights = load_file(folder / "model.safetensors")
+    del weights["model.layers.0.self_attn.q_proj.weight"]
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    message = refused(folder, tokenizer)
+    assert (
+        "1 weights of the llama itself are not there" in message
+        and "(model.layers.0.self_attn.q_proj.weight" in message
     )
 
 

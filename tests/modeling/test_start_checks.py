@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +26,8 @@ def weights(tmp_path: Path) -> Path:
     folder = tmp_path / "weights"
     folder.mkdir()
     (folder / "config.json").write_text(json.dumps({"model_type": "bert"}))
-    (folder / "model.safetensors").touch()
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
     return folder
 
 
@@ -49,6 +51,8 @@ def test_every_rule_accepts_weights_of_a_folder_of_the_hub_and_none(weights: Pat
 def test_paths_that_lead_nowhere(weights: Path) -> None:
     (finding,) = findings("start_is_there", weights.parent, "./weigths")
     assert finding.message.startswith("there is no folder") and finding.hint == "did you mean weights?"
+    (finding,) = findings("start_is_there", weights.parent, "weights/nothing")  # no repository: weights is a folder
+    assert finding.message.startswith("there is no folder")
     (finding,) = findings("start_is_there", weights.parent, "weights/config.json")
     assert finding.message.endswith("is a file, and a model is a folder of several")
     (finding,) = findings("start_is_there", weights.parent, "")
@@ -74,6 +78,58 @@ def test_pickles_are_not_read(weights: Path) -> None:
     (weights / "model.safetensors").rename(weights / "pytorch_model.bin")
     (finding,) = findings("start_is_there", weights.parent)
     assert "has no safetensors" in finding.message and "save_pretrained" in finding.fix
+
+
+def test_safetensors_are_looked_at(weights: Path) -> None:
+    file = weights / "model.safetensors"
+    whole = file.read_bytes()
+    for damaged, message in (
+        (whole[:-1], f"{file} has {len(whole) - 1} of {len(whole)} bytes"),
+        (b"garbage, and more of it", f"{file} is damaged"),
+        (b"", f"{file} is damaged"),
+    ):
+        file.write_bytes(damaged)
+        (finding,) = findings("start_is_there", weights.parent)
+        assert finding.message == message
+    file.rename(weights / "other.safetensors")
+    assert findings("start_is_there", weights.parent)[0].message == f"{file} is missing"
+    (weights / "model.safetensors.index.json").write_text('{"weight_map": {"a": "one", "b": "two"}}')
+    (weights / "one").write_bytes(whole)
+    assert findings("start_is_there", weights.parent)[0].message == f"{weights / 'two'} is missing"
+    (weights / "two").write_bytes(whole)
+    assert findings("start_is_there", weights.parent) == []
+
+
+def test_what_the_recipe_says_of_the_build_must_be_so(weights: Path) -> None:
+    saved = {"model_type": "bert", "hidden_size": 16, "tie_word_embeddings": False, "hidden_dropout_prob": 0.1}
+    (weights / "config.json").write_text(json.dumps(saved))
+
+    def paths(**keys: Any) -> list[str]:
+        model = ModelSection(architecture="bert", name_or_path="weights", **keys)
+        return [finding.path for finding in findings("start_is_of_this_build", weights.parent, model=model)]
+
+    assert paths(hidden_size=32, tie_word_embeddings=True) == ["model.hidden_size", "model.tie_word_embeddings"]
+    assert paths(num_hidden_layers=2) == ["model.num_hidden_layers"]  # not saved: BERT's default, 12
+    assert paths(hidden_size=16, hidden_dropout_prob=0.2, max_position_embeddings=64, vocab_size=99) == []
+
+
+def test_the_tokenizer_is_compared_where_both_are_folders(weights: Path) -> None:
+    other = weights.parent / "other"
+    other.mkdir()
+    tokenizer = TokenizerSection(algorithm="pretrained", name_or_path="other")
+    for folder, vocabulary, found in (
+        (weights, {"a": 0, "b": 1}, 0),
+        (other, {"a": 0, "b": 1}, 0),
+        (other, {"b": 0}, 1),
+    ):
+        (folder / "tokenizer.json").write_text(json.dumps({"model": {"vocab": vocabulary}}))
+        assert len(findings("start_has_its_tokenizer", weights.parent, tokenizer=tokenizer)) == found
+
+
+def test_a_revision_of_a_folder(weights: Path) -> None:
+    model = ModelSection(architecture="bert", name_or_path="weights", revision="main")
+    (finding,) = findings("start_is_there", weights.parent, model=model)
+    assert finding.path == "model.revision"
 
 
 def test_a_revision_of_nothing() -> None:

@@ -204,6 +204,7 @@ def write_model(folder: Path) -> None:
             "model.norm.weight": {"dtype": "F32", "shape": [192], "data_offsets": [3145728, 3146496]},
         }
     ).encode()
+    write_json(folder / "manifest.json", {"stage": "train", "start": None})
     (folder / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(3146496))
 
 

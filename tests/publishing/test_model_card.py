@@ -37,6 +37,25 @@ def test_front_matter(run: Path, tmp_path: Path) -> None:
     assert loaded.text.lstrip().startswith("# quickstart")
 
 
+@pytest.mark.parametrize(
+    ("start", "said", "base"),
+    [
+        (None, "pretrained from scratch on", None),
+        ("0123abc", "trained further from the weights of ../runs/first/model (digest 0123abc) on", None),
+        ("me/small@v1", "further from the weights of [me/small@v1](https://huggingface.co/me/small) on", "me/small"),
+    ],
+)
+def test_the_card_says_where_the_weights_come_from(
+    run: Path, tmp_path: Path, start: str | None, said: str, base: str | None
+) -> None:
+    recipe = yaml.safe_load((run / "recipe.yaml").read_text("utf-8"))
+    recipe["model"]["name_or_path"] = "../runs/first/model"
+    (run / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    (run / "model" / "manifest.json").write_text(json.dumps({"start": start}))
+    text = card(run, tmp_path)
+    assert said in " ".join(text.split()) and front_matter(text).get("base_model") == base
+
+
 def test_front_matter_survives_any_licence_and_language(run: Path, tmp_path: Path, files: Any) -> None:
     evil = "x: y\n---\n# <b>'\""
     files.edit_json(run / "corpus" / "ledger.json", "sources", "letters", "language", value=evil)

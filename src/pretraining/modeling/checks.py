@@ -274,11 +274,11 @@ def sequence_fits_positions(model: ModelSection, batches: BatchesSection) -> Ite
     key = positions_key(model.architecture) if _readable(model) else None
     positions = model.config_keys.get(key) if key is not None else None
     if isinstance(positions, int) and positions < batches.longest_sequence:
-        yield Finding(
-            path=f"model.{key}",
-            message=f"samples have {batches.longest_sequence} tokens, the model has {positions} positions",
-            fix=f"remove model.{key}, which then follows the longest sample, or raise it",
-        )
+        fix = f"remove model.{key}, which then follows the longest sample, or raise it"
+        if model.name_or_path:
+            fix = f"shorten the rows; where positions are rotary, model.{key} may be more than the weights have"
+        message = f"samples have {batches.longest_sequence} tokens, the model has {positions} positions"
+        yield Finding(f"model.{key}", message, fix)
 
 
 def vocabulary_covers_tokenizer(model: ModelSection, tokenizer: TokenizerSection) -> Iterator[Finding]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import DataError, ModelError
 from pretraining.loading import loading
-from pretraining.modeling.architectures import config_fields, legacy_keys, own_name
+from pretraining.modeling.architectures import config_fields, legacy_keys, own_name, positions_key
 from pretraining.modeling.config import ModelSection
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ _ROTARY = {"rope_theta", "rope_scaling", "rope_parameters"}
 
 NO_GENERATOR = "replaced_token_detection would need a generator that fits these weights, and there is none beside them"
 """Why a discriminator is not trained further."""
-
-MOSTLY_NEW = 0.5
-"""A model of which a larger share is not in the weights has other layers than they have."""
 
 
 def local_folder(section: ModelSection, base: Path) -> Path | None:
@@ -73,6 +70,24 @@ def taken_over(saved: Mapping[str, Any], section: ModelSection) -> dict[str, obj
     return {key: value for key, value in own.items() if key in known and not key.endswith("token_id")}
 
 
+def contradictions(saved: Mapping[str, Any], section: ModelSection) -> list[tuple[str, object, object]]:
+    """(key, value in the recipe, value of the weights) where the recipe describes a model of another build.
+
+    Whole numbers and yes or no (sizes, layers, heads, tied embeddings) belong to the weights; rates, rotary values,
+    windows and positions may change.
+    """
+    architecture, found = section.architecture, []
+    own = {own_name(architecture, key): value for key, value in saved.items()}
+    free = {own_name(architecture, "vocab_size"), positions_key(architecture), "sliding_window", "use_sliding_window"}
+    for key, value in section.config_keys.items():
+        name = own_name(architecture, key)
+        field = config_fields(architecture).get(name)
+        there = own.get(name, field.default if field is not None else None)
+        if type(there) in (int, bool) and type(value) in (int, bool) and value != there and name not in free:
+            found.append((key, value, there))
+    return found
+
+
 def inherited(section: ModelSection, base: Path) -> dict[str, object]:
     """``taken_over`` from a local folder; nothing where it cannot be read, of which the rules speak.
 
@@ -84,6 +99,27 @@ def inherited(section: ModelSection, base: Path) -> dict[str, object]:
     except ModelError:
         return {}
     return {key: value for key, value in keys.items() if key != own_name(section.architecture, "vocab_size")}
+
+
+def damaged_weights(folder: Path) -> str | None:
+    """What is wrong with the safetensors of a folder, by their headers alone; None where they look whole."""
+    index, files = folder / "model.safetensors.index.json", ["model.safetensors"]
+    try:
+        if index.is_file():
+            files = sorted(set(json.loads(index.read_bytes())["weight_map"].values()))
+        for path in (folder / name for name in files):
+            if not path.is_file():
+                return f"{path} is missing"
+            with path.open("rb") as file:
+                header = json.loads(file.read(int.from_bytes(file.read(8), "little")))
+                size = file.tell() + max(
+                    (tensor["data_offsets"][1] for name, tensor in header.items() if name != "__metadata__"), default=0
+                )
+            if path.stat().st_size != size:
+                return f"{path} has {path.stat().st_size:,} of {size:,} bytes"
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, MemoryError, OverflowError):
+        return f"{index if index.is_file() else folder / files[0]} is damaged"
+    return None
 
 
 def other_architecture(section: ModelSection, saved: Mapping[str, Any]) -> str | None:
@@ -112,7 +148,7 @@ class Start:
         """The weights of ``model.name_or_path``.
 
         Raises:
-            ModelError: they belong to another architecture, or their config cannot be read.
+            ModelError: they belong to a model of another build, or their config cannot be read.
             DataError: the hub has none, or cannot be reached.
         """
         from transformers import PreTrainedConfig
@@ -131,6 +167,10 @@ class Start:
                 saved = dict(PreTrainedConfig.get_config_dict(name, **options)[0])
         if wrong := other_architecture(section, saved):
             raise ModelError(f"model.name_or_path = {section.name_or_path}: {wrong}")
+        for key, value, there in contradictions(saved, section):
+            raise ModelError(
+                f"model.{key} = {value}: the weights of {section.name_or_path} have {there}; remove the key"
+            )
         return cls(section, name, options, saved)
 
     def keys(self) -> dict[str, object]:
@@ -213,7 +253,7 @@ class Start:
             )
 
     def _check_loaded(self, model: Any, about: Mapping[str, Any]) -> None:
-        """Every weight that is there has its size, and most are there."""
+        """Every weight that is there has its size, and all are there but those of heads and poolers."""
         where = f"model.name_or_path = {self.section.name_or_path}"
         if other := sorted(about["mismatched_keys"]):
             key, there, here = other[0]
@@ -222,12 +262,16 @@ class Start:
                 f"there, {tuple(here)} here); remove the keys of `model` that set them: those that are left out are "
                 "taken from the weights"
             )
-        sizes = {key: weight.numel() for key, weight in model.named_parameters()}
-        missing = sum(sizes.get(key, 0) for key in about["missing_keys"])
-        if missing > MOSTLY_NEW * sum(sizes.values()):
+        body = {id(weight) for weight in model.base_model.parameters()}
+        lacking = [
+            name
+            for name, weight in model.named_parameters()
+            if name in about["missing_keys"] and id(weight) in body and "pooler" not in name
+        ]
+        if lacking:
             raise ModelError(
-                f"{where}: {missing:,} of {sum(sizes.values()):,} parameters are not among its weights (the first: "
-                f"{min(about['missing_keys'])}); is it a whole {self.section.architecture}?"
+                f"{where}: {len(lacking):,} weights of the {self.section.architecture} itself are not there, and would "
+                f"be random ({lacking[0]} first); is it a whole model, and a decoder where one is needed?"
             )
 
 

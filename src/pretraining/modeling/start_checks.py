@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
 from pretraining.errors import ModelError
+from pretraining.modeling.carriers import known_architectures
 from pretraining.modeling.config import ModelSection
-from pretraining.modeling.start import NO_GENERATOR, local_folder, other_architecture, read_config
+from pretraining.modeling.start import (
+    NO_GENERATOR,
+    contradictions,
+    damaged_weights,
+    local_folder,
+    other_architecture,
+    read_config,
+)
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.section import Finding, Rule
 from pretraining.tokenization.checks import no_folder
@@ -26,11 +35,14 @@ def start_is_there(model: ModelSection, base: Path) -> Iterator[Finding]:
         yield Finding(_PATH, "this names no weights", "write a folder or a repository of the hub, or remove the key")
         return
     folder = local_folder(model, base)
+    if folder is not None and model.revision is not None:
+        yield Finding("model.revision", f"{folder} is a folder, which has no revisions", "remove it")
     if folder is None:
         yield from no_folder(_PATH, model.name_or_path, base, "a model")
         return
     try:
-        wrong = other_architecture(model, read_config(folder))
+        saved = read_config(folder)
+        wrong = other_architecture(model, saved)
     except ModelError as error:
         yield Finding(_PATH, str(error), "write a folder that `save_pretrained` has written, such as `model/` of a run")
         return
@@ -39,6 +51,22 @@ def start_is_there(model: ModelSection, base: Path) -> Iterator[Finding]:
     elif not any(folder.glob("*.safetensors")):
         message = f"{folder} has no safetensors, and weights in other formats are not read: they may hold code"
         yield Finding(_PATH, message, "save them again with transformers: from_pretrained(...).save_pretrained(...)")
+    elif damage := damaged_weights(folder):
+        yield Finding(_PATH, damage, "get the weights again, or name others")
+
+
+def start_is_of_this_build(model: ModelSection, base: Path) -> Iterator[Finding]:
+    """No size of the recipe contradicts the weights."""
+    folder = local_folder(model, base)
+    if folder is None or model.architecture not in known_architectures():
+        return
+    try:
+        saved = read_config(folder)
+    except ModelError:
+        return  # start_is_there has said so
+    if other_architecture(model, saved) is None:
+        for key, _, there in contradictions(saved, model):
+            yield Finding(f"model.{key}", f"the weights to start from have {there}", "remove it: it is taken from them")
 
 
 def start_is_another_run(model: ModelSection, base: Path, run_folder: Path) -> Iterator[Finding]:
@@ -49,7 +77,7 @@ def start_is_another_run(model: ModelSection, base: Path, run_folder: Path) -> I
         yield Finding(_PATH, message, "give this recipe another name")
 
 
-def start_has_its_tokenizer(model: ModelSection, tokenizer: TokenizerSection) -> Iterator[Finding]:
+def start_has_its_tokenizer(model: ModelSection, tokenizer: TokenizerSection, base: Path) -> Iterator[Finding]:
     """Weights go with the ids that they were trained on."""
     if model.name_or_path and tokenizer.algorithm != "pretrained":
         yield Finding(
@@ -57,6 +85,22 @@ def start_has_its_tokenizer(model: ModelSection, tokenizer: TokenizerSection) ->
             f"the weights of {_PATH} know the ids of their own tokenizer, and this one is trained anew",
             f"set tokenizer.algorithm: pretrained and tokenizer.name_or_path: {model.name_or_path}",
         )
+    elif model.name_or_path and tokenizer.name_or_path not in (None, model.name_or_path):
+        ours, theirs = (_vocabulary(base / name) for name in (tokenizer.name_or_path or "", model.name_or_path))
+        if ours is not None and theirs is not None and ours != theirs:
+            yield Finding(
+                "tokenizer.name_or_path",
+                f"its tokens are not those of the tokenizer that stands beside the weights of {_PATH}",
+                f"set it to {model.name_or_path}",
+            )
+
+
+def _vocabulary(folder: Path) -> object:
+    """The learnt tokens with their ids, as the file has them; None where there is no such file."""
+    try:
+        return json.loads((folder / "tokenizer.json").read_bytes())["model"]["vocab"]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def start_fits_objective(model: ModelSection, objective: ObjectiveBase) -> Iterator[Finding]:
@@ -71,6 +115,12 @@ RULES = [
         says="`model.name_or_path` is a folder with `config.json` and safetensors of this architecture, or on the hub.",
         why="Training would stop where it reads them, after the corpus and the tokens; a pickle may run any code.",
         check=start_is_there,
+    ),
+    Rule(
+        id="start_is_of_this_build",
+        says="Sizes, layers, heads and tied embeddings that the recipe gives are those of the weights to start from.",
+        why="Other sizes cannot be filled with these weights; other heads or ties would make another model of them.",
+        check=start_is_of_this_build,
     ),
     Rule(
         id="start_is_another_run",

@@ -26,6 +26,7 @@ def write_model_card(run: Path, output_md: Path) -> None:
         "model_card.md.j2",
         run=facts,
         usage=usage_of(facts.model_config),
+        origin=_origin(facts),
         front_matter=front_matter(facts),
         removals=_removals(facts.ledger["steps"]),
         training=_training(facts),
@@ -42,11 +43,24 @@ def front_matter(run: Run) -> str:
     facts: Json = {"library_name": "transformers", "tags": ["pretraining-handbook"]}
     if task := usage_of(run.model_config).pipeline_tag:
         facts["pipeline_tag"] = task
+    if run.start and "@" in run.start:
+        facts["base_model"] = run.start.partition("@")[0]
     if languages:
         facts["language"] = languages
     if license := run.section("publishing").get("license"):
         facts["license"] = str(license).lower()  # the hub's identifiers are SPDX's in lower case
     return str(yaml.safe_dump(facts, sort_keys=True, allow_unicode=True))
+
+
+def _origin(run: Run) -> str:
+    """How the weights began."""
+    if run.start is None:
+        return "pretrained from scratch"
+    if "@" in run.start:
+        return (
+            f"trained further from the weights of [{run.start}](https://huggingface.co/{run.start.partition('@')[0]})"
+        )
+    return f"trained further from the weights of {run.section('model')['name_or_path']} (digest {run.start})"
 
 
 def _removals(steps: list[Json]) -> list[tuple[str, str, Json]]:

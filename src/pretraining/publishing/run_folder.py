@@ -43,6 +43,8 @@ class Run:
     """Lines of ``metrics.jsonl`` with ``held_out_loss``."""
     model_config: Json
     parameters: int
+    start: str | None
+    """Where the training began, None for new weights: the digest of a folder, or ``repository@revision``."""
     results: Json
 
     @property
@@ -110,6 +112,7 @@ def read_run(folder: Path) -> Run:
         held_out=[line for line in metrics if "held_out_loss" in line],
         model_config=_json(folder / "model" / "config.json", "train"),
         parameters=count_parameters(folder / "model"),
+        start=_json(folder / "model" / "manifest.json", "train").get("start"),
         results=_json(folder / "evaluation" / "results.json", "evaluate"),
     )
     if not run.training:

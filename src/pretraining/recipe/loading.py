@@ -141,14 +141,22 @@ def leaves(data: object, path: KeyPath = ()) -> Iterator[tuple[KeyPath, object]]
         yield path, data
 
 
+def parents(key: str) -> Iterator[str]:
+    """``a.b`` and ``a`` for ``a.b.c``: a formula may give a whole map."""
+    while "." in key:
+        key = key.rpartition(".")[0]
+        yield key
+
+
 def _origins(data: object, tree: Node, derived: Derived) -> dict[str, Origin]:
     origins = {}
     for path, _ in leaves(data):
         key = dotted(path)
         written = derived.renamed.get(key)
         node, there = tree.nearest(key_path(written) if written else path)
-        if key in derived.formulas:
-            origins[key] = Origin("derived", f"derived: {derived.formulas[key]}")
+        formula = next((derived.formulas[whole] for whole in (key, *parents(key)) if whole in derived.formulas), None)
+        if formula is not None:
+            origins[key] = Origin("derived", f"derived: {formula}")
         elif not there:
             origins[key] = DEFAULT
         elif written:

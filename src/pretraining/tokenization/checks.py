@@ -77,7 +77,7 @@ def no_folder(path: str, name: str, base: Path, what: str) -> Iterator[Finding]:
     if (base / name).is_file():
         fix = f"write its folder: {Path(name).parent}"
         yield Finding(path, f"{base / name} is a file, and {what} is a folder of several", fix)
-    elif name.startswith((".", "/", "~")) or name.count("/") > 1:
+    elif name.startswith((".", "/", "~")) or name.count("/") > 1 or ("/" in name and (base / name).parent.is_dir()):
         folder = (base / name).parent
         there = [each.name for each in folder.iterdir()] if folder.is_dir() else []
         near = difflib.get_close_matches((base / name).name, there, n=1)

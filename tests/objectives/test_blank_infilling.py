@@ -162,6 +162,9 @@ def test_the_section(make_tokenizer: Make) -> None:
         DataError, match=r"lacks 1 of the 5 tokens.*'<\|endofpiece\|>' first; train the tokenizer with it"
     ):
         DataCollatorForBlankInfilling(make_tokenizer(*NAMES[:-1]), sequence_length=64)
+    for equal in ({"start_token": NAMES[4]}, {"mask_token": NAMES[3]}):
+        with pytest.raises(ValueError, match="start_token and end_token must differ"):
+            BlankInfillingSection.model_validate(equal)
     with pytest.raises(ValueError, match="must not add up to more than 1"):
         BlankInfillingSection(bert_prob=0.8, gap_sentence_prob=0.3)
 

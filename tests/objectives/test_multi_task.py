@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from pretraining.objectives import make_collator
+from pretraining.objectives import DataCollatorForMultiTask, make_collator
 from pretraining.objectives.config import ObjectiveSection
 
 WIDTH = 32
@@ -36,6 +36,21 @@ def tokenizer(make_tokenizer: Any) -> Any:
 def collator(tokenizer: Any) -> Any:
     """``collator(seed)``."""
     return lambda seed=0: make_collator(section(*TASKS), tokenizer, sequence_length=WIDTH, seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("rates", "message"),
+    [
+        ({"a": 1.0}, r"rates are given for \['a'\], and there are the tasks \['a', 'b'\]"),
+        ({"a": 1.0, "b": 1.0, "c": 1.0}, r"given for \['a', 'b', 'c'\]"),
+        ({"a": 0.0, "b": 0.0}, "one of them above 0"),
+        ({"a": 1.0, "b": -0.5}, "each is a number from 0 on"),
+        ({"a": 1.0, "b": float("nan")}, "each is a number from 0 on"),
+    ],
+)
+def test_rates_that_are_none(rates: dict[str, float], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        DataCollatorForMultiTask({"a": list, "b": list}, rates)
 
 
 @settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])

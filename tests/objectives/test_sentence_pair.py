@@ -139,6 +139,12 @@ def test_two_parts_that_may_be_of_one_document_make_no_pair(numbers: Any) -> Non
         assert labels[0] == -100 and labels[1:].min() >= 0
 
 
+def test_the_rows_of_a_dataset_are_documents_without_a_frame_too(numbers: Any) -> None:
+    texts = [document(number)[1:-1] for number in (1, 2, 3, 4)]
+    labels = collator(numbers)([{"input_ids": texts[i % 4], "index": i} for i in range(400)])["next_sentence_label"]
+    assert even(labels) and (labels >= 0).all()
+
+
 @pytest.mark.parametrize("pair", ["next_sentence", "sentence_order"])
 def test_the_balance_holds_for_any_documents(pair: str, numbers: Any) -> None:
     documents = [document(3, 1), document(4, 2), document(5, 0), document(6, 90, 7), document(7, 30, 1)]

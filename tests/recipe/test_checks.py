@@ -8,11 +8,15 @@ from pathlib import Path
 
 import pytest
 
+from pretraining.batching.config import BatchesSection
 from pretraining.errors import Problem
+from pretraining.objectives.sections.causal import CausalLMSection
+from pretraining.objectives.sections.contrastive import ContrastiveSection
 from pretraining.recipe.checks import RECIPE, ROOMS, as_problem, find, nearest_origin
 from pretraining.recipe.loading import load_recipe
 from pretraining.recipe.tree import COMMAND_LINE, DEFAULT
-from pretraining.section import Finding
+from pretraining.section import Duration, Finding
+from pretraining.training.config import TrainingSection
 
 FACTS = {
     *("corpus", "tokenizer", "batches", "objective", "model", "training", "evaluation", "publishing"),
@@ -98,3 +102,12 @@ def test_a_duration_that_contradicts_the_stages(
 ) -> None:
     (problem,) = problems(tiny, STAGES, f"training.duration={duration}")
     assert (problem.rule, problem.path, problem.message) == ("stages_make_the_duration", "training.duration", message)
+
+
+@pytest.mark.parametrize(("batch", "found"), [(32, 1), (63, 1), (64, 0)])
+def test_contrastive_has_other_texts(batch: int, found: int) -> None:
+    (rule,) = (rule for rule in RECIPE if rule.id == "contrastive_has_negatives")
+    training = TrainingSection(duration=Duration(steps=1), batch_tokens=batch)
+    batches = BatchesSection(sequence_length=32, packing="none")
+    assert len(list(rule.check(objective=ContrastiveSection(), batches=batches, training=training))) == found
+    assert list(rule.check(objective=CausalLMSection(), batches=batches, training=training)) == []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import subprocess
 import sys
 from collections.abc import Callable
@@ -40,6 +41,19 @@ def test_every_value_knows_where_it_came_from(write: Write, tiny: Path) -> None:
     assert origins["training.optimizer.beta1"] == "default"
     assert origins["corpus.sources[0].path"] == "sub/b.yaml:3"
     assert origins["training.trackers"] == "default"
+
+
+def test_a_map_that_comes_with_the_weights_says_so(write: Write, tiny: Path) -> None:
+    sizes = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    saved = {"model_type": "llama", **sizes, "rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}
+    write("weights/config.json", json.dumps(saved))
+    header = json.dumps({"w": {"dtype": "F32", "shape": [2], "data_offsets": [0, 8]}}).encode()
+    (tiny.parent / "weights" / "model.safetensors").write_bytes(struct.pack("<Q", len(header)) + header + bytes(8))
+    write("weights/tokenizer.json", '{"model": {"vocab": {}}, "added_tokens": [{"content": "</s>", "id": 0}]}')
+    write("weights/tokenizer_config.json", '{"eos_token": "</s>", "pad_token": "</s>"}')
+    tokenizer = "tokenizer={algorithm: pretrained, name_or_path: weights, vocab_size: null}"
+    loaded = load_recipe(tiny, [tokenizer, "model={architecture: llama, name_or_path: weights}"])
+    assert str(loaded.origins["model.rope_parameters.rope_theta"]) == "derived: config.json of model.name_or_path"
 
 
 def test_all_problems_come_at_once_in_the_order_of_the_file(

@@ -128,7 +128,8 @@ def build_model(
         except (ImportError, ValueError) as error:
             raise ModelError(
                 f"transformers cannot build this {section.architecture} with model.attn_implementation = "
-                f"{section.attn_implementation}: {str(error).splitlines()[0]} Try sdpa or eager, or other sizes."
+                f"{section.attn_implementation}: {str(error).splitlines()[0]} Try "
+                f"{'eager' if section.attn_implementation == 'sdpa' else 'sdpa or eager'}, or other sizes."
             ) from error
     return model
 

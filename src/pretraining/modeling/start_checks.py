@@ -66,7 +66,8 @@ def start_is_of_this_build(model: ModelSection, base: Path) -> Iterator[Finding]
         return  # start_is_there has said so
     if other_architecture(model, saved) is None:
         for key, _, there in contradictions(saved, model):
-            yield Finding(f"model.{key}", f"the weights to start from have {there}", "remove it: it is taken from them")
+            fix = f"remove it, for it is taken from them, or set it to {str(there).lower()} where it is inherited"
+            yield Finding(f"model.{key}", f"the weights to start from have {there}", fix)
 
 
 def start_is_another_run(model: ModelSection, base: Path, run_folder: Path) -> Iterator[Finding]:

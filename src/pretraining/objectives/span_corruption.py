@@ -36,7 +36,8 @@ class DataCollatorForSpanCorruption(SectionCollator[SpanCorruptionSection]):
     of spans equally likely. Spans do not cross documents, sentinels are numbered in each piece, and the EOS that
     ends inputs and targets belongs to the last; a document that ends there has its own before it, which the token store
     keeps and T5's text has not. Should the pieces be so short that they cannot hold the noise, the
-    ends of those without any are left out of the inputs.
+    ends of those without any are left out of the inputs: of pieces of one to five tokens 1.1 % at 512 places, none
+    where they have some tens, unless nearly all is noise.
 
     All is drawn from (seed, epoch, index): a sample has the same spans in any batch, and others in each epoch.
 

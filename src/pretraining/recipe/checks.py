@@ -15,6 +15,7 @@ from pretraining.errors import Problem
 from pretraining.evaluation.checks import RULES as EVALUATION
 from pretraining.modeling.checks import RULES as MODELING
 from pretraining.objectives.checks import RULES as OBJECTIVES
+from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.publishing.checks import RULES as PUBLISHING
 from pretraining.recipe.tree import Origin, key_path
 from pretraining.section import Finding, Rule
@@ -52,6 +53,20 @@ def stages_make_the_duration(
     else:
         message = f"the stages say how long the training is: {timeline.tokens:,} tokens"
     yield Finding("training.duration", message, "remove it, or change the duration of a stage")
+
+
+def contrastive_has_negatives(
+    objective: ObjectiveBase, batches: BatchesSection, training: TrainingSection
+) -> Iterator[Finding]:
+    """A batch of ``contrastive`` holds other texts to tell a text from."""
+    texts = training.batch.start // batches.longest_sequence
+    if objective.type == "contrastive" and texts < 2:
+        yield Finding(
+            "training.batch_tokens",
+            f"a batch is {texts} row of {batches.longest_sequence} tokens, and contrastive tells a text from the "
+            "others of its batch: the loss would be 0 from the beginning",
+            f"set it to 64 rows, {64 * batches.longest_sequence}, or more",
+        )
 
 
 def _while_reading() -> Iterator[Finding]:
@@ -118,6 +133,12 @@ RECIPE = [
         "`training.duration` is left out where there are `batches.stages`, or comes to the same number of steps.",
         "The run is the sum of its stages; of two lengths one would be wrong.",
         stages_make_the_duration,
+    ),
+    Rule(
+        "contrastive_has_negatives",
+        "With `contrastive`, a batch has two rows or more.",
+        "Every other text of the batch is a negative; alone, a text is nearest to itself and nothing is learnt.",
+        contrastive_has_negatives,
     ),
 ]
 

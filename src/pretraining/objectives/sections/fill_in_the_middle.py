@@ -26,7 +26,8 @@ class FillInTheMiddleSection(ObjectiveBase):
     fim_spm_rate: float = Field(default=0.5, ge=0, le=1)
     """Share of them that is written suffix first."""
     level: Literal["document", "context"] = "context"
-    """``document``: only whole documents are cut; ``context``: also the pieces that packing has made of long ones."""
+    """``document``: only whole documents are cut, which begin and end as the tokenizer frames them, or are rows without
+    ``lengths``; ``context``: also the pieces that packing has made of long ones."""
     min_characters: int = Field(default=10, ge=0)
     """Shorter texts are left as they are."""
     reserve: float = Field(default=0.03, gt=0, lt=0.5)

@@ -106,9 +106,31 @@ def test_a_row_without_room_keeps_its_documents(fim: Any) -> None:
     assert sum(some.count(fim.convert_tokens_to_ids(mark)) for mark in MARKS) == 3
 
 
-def test_half_a_character_and_short_texts_are_left_alone(fim: Any) -> None:
-    broken = document(fim, TEXTS[1])[1:-2]
+@pytest.mark.parametrize("spm", [0.0, 1.0])
+@pytest.mark.parametrize("first", [0, 1, 2])
+@pytest.mark.parametrize("last", [0, 1, 2])
+def test_half_a_character_stays_at_its_end(fim: Any, first: int, last: int, spm: float) -> None:
+    """Packing cuts documents between any two tokens, which in Chinese is mostly inside a character."""
+    whole = document(fim, TEXTS[1])[1:-1]
+    part = whole[first : len(whole) - last]
+    collator = DataCollatorForFillInTheMiddle(fim, sequence_length=200, fim_rate=1.0, fim_spm_rate=spm)
+    before, after, middle = (fim.convert_tokens_to_ids(mark) for mark in MARKS)
+    for index in range(20):
+        made = collator([{"input_ids": part, "lengths": [len(part)], "index": index}])["input_ids"][0].tolist()
+        made = made[: len(part) + 3]
+        assert made[0] == before
+        at, end = made.index(after), made.index(middle)
+        if spm:
+            assert at == 1
+            text = made[end + 1 :] + made[at + 1 : end]
+        else:
+            text = made[1:at] + made[end + 1 :] + made[at + 1 : end]
+        assert text == part
+
+
+def test_nothing_but_half_characters_and_short_texts_are_left_alone(fim: Any) -> None:
     collator = DataCollatorForFillInTheMiddle(fim, sequence_length=200, fim_rate=1.0)
+    broken = document(fim, TEXTS[1])[2:4] * 9
     assert collator([{"input_ids": broken, "index": 0}])["input_ids"][0, : len(broken)].tolist() == broken
     short = document(fim, "short")
     assert collator([{"input_ids": short, "index": 0}])["input_ids"][0, : len(short)].tolist() == short

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -22,6 +22,20 @@ _DRAWS = 4
 """Numbers that a piece takes: whether it is cut, which way it is written, and the two cuts."""
 
 
+_HALF = "\ufffd"
+"""What bytes that are no character decode to."""
+_BYTES = 4
+"""Of the longest character in UTF-8, each of which may be a token."""
+
+
+class _Body(NamedTuple):
+    """A text without its frame; ``before`` and ``after`` hold what is left of characters that packing has cut."""
+
+    before: Ids
+    ids: Ids
+    after: Ids
+
+
 class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
     """Causal language modeling where some pieces are rewritten (``permute`` of BigCode's Megatron-LM)::
 
@@ -29,10 +43,11 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
         SPM   BOS <prefix> <suffix> suffix <middle> prefix middle EOS      (their second variant)
 
     The piece is decoded, cut at two uniform places between characters (ends included), and its parts are tokenized
-    anew. A piece stays as it is if its tokens do not decode to text that they encode (half a character at the end of
-    a cut document, a lossy tokenizer), if its parts do not decode to its text (a tokenizer that adds or drops the
-    blank at the beginning of a part), if it is shorter than ``min_characters``, or if its row has no room for it:
-    nothing is cut off, and the number of EOS does not change. The loss is over all tokens, marks included.
+    anew; half a character at the end of a cut document stays with its prefix or suffix. A piece stays as it is if its
+    tokens do not decode to text that they encode (half a word that is read otherwise, a lossy tokenizer), if its parts
+    do not decode to its text (a tokenizer that adds or drops the blank at the beginning of a part), if it is shorter
+    than ``min_characters``, or if its row has no room for it: nothing is cut off, and the number of EOS does not
+    change. The loss is over all tokens, marks included.
 
     Args:
         tokenizer: a fast tokenizer with the three marks as single tokens.
@@ -94,11 +109,17 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
         All texts go through the tokenizer together: calls with one text each take four times as long.
         """
         framed = [self._framed(piece) for piece in pieces]
-        bodies = [body for _, body, _ in framed]
-        texts = self._decode(bodies)
+        bodies = [_Body(body[:0], body, body[:0]) for _, body, _ in framed]
+        texts = self._decode([body.ids for body in bodies])
+        for place, text in enumerate(texts):
+            if _HALF in (text[:1], text[-1:]):
+                bodies[place] = self._whole_characters(bodies[place].ids)
+                (texts[place],) = self._decode([bodies[place].ids])
         fit = [
-            self._may_be_cut(frame, text, document) and np.array_equal(again, frame[1])
-            for frame, text, document, again in zip(framed, texts, whole, self._encode(texts), strict=True)
+            self._may_be_cut(frame, text, document) and np.array_equal(again, body.ids)
+            for frame, body, text, document, again in zip(
+                framed, bodies, texts, whole, self._encode(texts), strict=True
+            )
         ]
         chosen = np.flatnonzero(fit)
         parts = []
@@ -114,6 +135,8 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
             if not all(same[3 * place : 3 * place + 3]):
                 continue
             prefix, middle, suffix = encoded[3 * place : 3 * place + 3]
+            prefix = np.concatenate([bodies[number].before, prefix])
+            suffix = np.concatenate([suffix, bodies[number].after])
             if draws[number, 1] < self.section.fim_spm_rate:
                 order = [before, after, suffix, last, prefix, middle]
             else:
@@ -121,6 +144,13 @@ class DataCollatorForFillInTheMiddle(SectionCollator[FillInTheMiddleSection]):
             opening, _, ending = framed[number]
             found[number] = np.concatenate([np.asarray(part, np.int64) for part in [opening, *order, ending]])
         return found
+
+    def _whole_characters(self, ids: Ids) -> _Body:
+        """A part of a document whose ends may be in the middle of a character, which has up to four bytes."""
+        some = range(min(_BYTES, len(ids)))
+        first = next((k for k in some if not self._decode([ids[k:]])[0].startswith(_HALF)), 0)
+        last = len(ids) - next((k for k in some if not self._decode([ids[: len(ids) - k]])[0].endswith(_HALF)), 0)
+        return _Body(ids[:first], ids[first:last], ids[last:]) if first < last else _Body(ids[:0], ids, ids[:0])
 
     def _framed(self, piece: Ids) -> tuple[Ids, Ids, Ids]:
         """Its first token if that opens a document, what is between, its last if that ends one."""

@@ -33,20 +33,15 @@ OLD = {
 }
 
 
-class Vocabulary:
-    pad_token_id = 2
-    eos_token_id = 1
-
-
 def row(generator: np.random.Generator) -> dict[str, Any]:
     ids = generator.integers(3, 320, sum(DOCUMENTS)).astype(np.uint16)
     return {"input_ids": ids, "lengths": np.array(DOCUMENTS), "index": 0, "epoch": 0}
 
 
 @pytest.fixture()
-def batch() -> dict[str, torch.Tensor]:
+def batch(tokenizer: Any) -> dict[str, torch.Tensor]:
     generator = np.random.default_rng(0)
-    return DataCollatorForCausalLM(Vocabulary(), sequence_length=28)([row(generator), row(generator)])
+    return DataCollatorForCausalLM(tokenizer, sequence_length=28)([row(generator), row(generator)])
 
 
 @pytest.mark.parametrize(("family", "attention"), FAMILIES)

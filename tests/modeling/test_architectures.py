@@ -49,7 +49,7 @@ def test_heads() -> None:
     assert architectures_of("permutation_lm") == {"xlnet"}
 
 
-@pytest.mark.parametrize("model_type", [*FAMILIES, pytest.param("all", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("model_type", [*FAMILIES, "layoutlm", pytest.param("all", marks=pytest.mark.slow)])
 def test_fields_defaults_and_aliases_are_those_of_the_class(model_type: str) -> None:
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 

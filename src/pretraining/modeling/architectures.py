@@ -114,7 +114,9 @@ def _ancestry(found: _Class) -> list[_Class]:
         rope = _class_in(_transformers() / "modeling_rope_utils.py", "RotaryEmbeddingConfigMixin")
         return classes + ([rope] if rope is not None else [])
     for base in found.node.bases:
-        parent = _class_in(found.file, base.id) if isinstance(base, ast.Name) else None
+        # Some import the common base from the package itself, which has no text to follow.
+        file = _transformers() / "configuration_utils.py" if ast.unparse(base) == _BASE else found.file
+        parent = _class_in(file, base.id) if isinstance(base, ast.Name) else None
         if parent is not None:
             classes.extend(_ancestry(parent))
     return classes

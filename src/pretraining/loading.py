@@ -26,6 +26,8 @@ def loading(folder: str) -> Any:
         message = str(error).strip().split("\n")[0]
         raise DataError(f"the model in {folder} cannot be loaded: {message}") from error
     except Exception as error:
+        if "strict" in type(error).__name__.lower():  # huggingface_hub's dataclasses have their own family of errors
+            raise DataError(f"the config in {folder} holds a wrong value: {str(error).strip()}") from error
         if type(error).__module__.startswith("safetensors"):
             raise DataError(f"the weights in {folder} are damaged: {error}; get them again") from error
         raise

@@ -72,7 +72,10 @@ class Run:
             for part in parents:
                 value = value.get(part, {})
             value.pop(last, None)
-        return {key: functools.reduce(lambda value, part: value[part], key.split("."), resolved) for key in keys}
+        # A key that is None by default is not in plain data.
+        return {
+            key: functools.reduce(lambda value, part: (value or {}).get(part), key.split("."), resolved) for key in keys
+        }
 
     def corpus_inputs(self) -> str:
         """Digest of the source files, the files that steps name, and the room's code."""

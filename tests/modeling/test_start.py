@@ -137,13 +137,89 @@ def test_new_weights_beside_the_saved_ones_come_from_the_seed(tokenizer: Any, sa
     assert torch.equal(head(1), head(1)) and not torch.equal(head(1), head(2))
 
 
-@pytest.mark.parametrize(
-    "given", [{"rope_theta": 5e5}, {"rope_parameters": {"rope_type": "default", "rope_theta": 5e5}}]
-)
-def test_rotary_values_are_the_recipes_or_the_weights_never_both(given: Any, tokenizer: Any, save: Any) -> None:
+def t5_v1_1(tokenizer: Any, folder: Path) -> Any:
+    """Saved as ``google/t5-v1_1-base`` is kept: a head of its own, whose logits are not scaled."""
+    from safetensors.torch import load_file, save_file
+    from transformers import T5Config, T5ForConditionalGeneration
+
+    keys: dict[str, Any] = {"d_model": 16, "d_ff": 32, "num_layers": 2, "num_heads": 2, "d_kv": 8, "vocab_size": 320}
+    ids = {"pad_token_id": tokenizer.pad_token_id, "decoder_start_token_id": tokenizer.pad_token_id}
+    config = T5Config(**keys, **ids, feed_forward_proj="gated-gelu", tie_word_embeddings=False)
+    torch.manual_seed(0)
+    T5ForConditionalGeneration(config).save_pretrained(folder)
+    weights = load_file(folder / "model.safetensors")
+    weights["lm_head.weight"] = torch.randn(320, 16)
+    save_file(weights, folder / "model.safetensors", metadata={"format": "pt"})
+    tokenizer.save_pretrained(folder)
+    return T5ForConditionalGeneration.from_pretrained(folder).eval()
+
+
+def test_a_config_says_more_than_its_class_declares(tokenizer: Any, tmp_path: Path) -> None:
+    saved = t5_v1_1(tokenizer, tmp_path / "t5")
+    assert saved.config.scale_decoder_outputs is False
+    model, _ = started(tmp_path / "t5", tokenizer)
+    ids = torch.arange(10, 20)[None]
+    with torch.no_grad():
+        logits = [each.eval()(input_ids=ids, decoder_input_ids=ids).logits for each in (model, saved)]
+    torch.testing.assert_close(*logits)
+    assert model.lm_head.weight is not model.shared.weight
+    model.save_pretrained(tmp_path / "again" / "t5")
+    tokenizer.save_pretrained(tmp_path / "again" / "t5")
+    again, _ = started(tmp_path / "again" / "t5", tokenizer)
+    with torch.no_grad():
+        torch.testing.assert_close(again.eval()(input_ids=ids, decoder_input_ids=ids).logits, logits[1])
+
+
+def test_a_head_of_its_own_keeps_its_rows_when_it_grows(tokenizer: Any, tmp_path: Path) -> None:
+    from transformers import AutoTokenizer
+
+    saved = t5_v1_1(tokenizer, tmp_path / "t5")
+    larger = AutoTokenizer.from_pretrained(tmp_path / "t5")
+    larger.add_special_tokens({"extra_special_tokens": ["[NLU]", "[S2S]"]}, replace_extra_special_tokens=False)
+    model, _ = started(tmp_path / "t5", larger)
+    assert model.lm_head.weight.shape[0] == len(tokenizer) + 2 and model.lm_head.weight is not model.shared.weight
+    assert torch.equal(model.lm_head.weight[:-2], saved.lm_head.weight)
+    assert not torch.equal(saved.lm_head.weight, saved.shared.weight)
+    assert torch.equal(model.shared.weight[:-2], saved.shared.weight)
+
+
+def test_none_of_the_weights_is_not_the_default_of_the_class(tokenizer: Any, tmp_path: Path) -> None:
+    from transformers import MistralConfig, MistralForCausalLM
+
+    config = MistralConfig(**SIZES["llama"], num_key_value_heads=2, vocab_size=320, sliding_window=None)
+    MistralForCausalLM(config).save_pretrained(tmp_path / "mistral")
+    section = ModelSection(architecture="mistral", name_or_path="mistral")
+    assert inherited(section, tmp_path)["sliding_window"] is None
+    assert build_model(section, tokenizer, seed=0, base=tmp_path, say=str).config.sliding_window is None
+
+
+def test_rotary_values_are_changed_as_a_whole(tokenizer: Any, save: Any) -> None:
+    folder, saved = save("modernbert")
+    message = refused(folder, tokenizer, global_rope_theta=1e5)
+    assert message.startswith("model.global_rope_theta = 100000.0: the weights of modernbert have rope_parameters = {")
+    whole = {kind: {**values, "rope_theta": 1e5} for kind, values in saved.config.rope_parameters.items()}
+    model, _ = started(folder, tokenizer, rope_parameters=whole)
+    assert {values["rope_theta"] for values in model.config.rope_parameters.values()} == {1e5}
+
+
+def test_an_encoder_that_was_made_a_decoder_is_refused(tokenizer: Any, save: Any) -> None:
+    folder, _ = save("bert", is_decoder=True)
+    assert "weights of a bert that was made a decoder" in refused(folder, tokenizer)
+
+
+def test_a_damaged_config(tokenizer: Any, save: Any) -> None:
+    folder, _ = save("bert")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"hidden_size": "16"}))
+    assert "hidden_size" in refused(folder, tokenizer)
+
+
+def test_a_rotary_base_for_longer_rows(tokenizer: Any, save: Any) -> None:
     folder, _ = save("llama", rope_theta=2e4)
     assert started(folder, tokenizer)[0].config.rope_parameters["rope_theta"] == 2e4
-    assert started(folder, tokenizer, **given)[0].config.rope_parameters["rope_theta"] == 5e5
+    given = {"rope_type": "default", "rope_theta": 5e5}
+    longer, _ = started(folder, tokenizer, rope_parameters=given, max_position_embeddings=8192)
+    assert longer.config.rope_parameters["rope_theta"] == 5e5 and longer.config.max_position_embeddings == 8192
 
 
 def refused(folder: Path, tokenizer: Any, **keys: Any) -> str:

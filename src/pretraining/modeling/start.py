@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING, Any
 
 from pretraining.errors import DataError, ModelError
 from pretraining.loading import loading
-from pretraining.modeling.architectures import config_fields, legacy_keys, own_name, positions_key
+from pretraining.modeling.architectures import (
+    MISSING,
+    config_fields,
+    known_configs,
+    legacy_keys,
+    own_name,
+    positions_key,
+)
 from pretraining.modeling.config import ModelSection
 
 if TYPE_CHECKING:
@@ -23,9 +30,6 @@ _NOT_TAKEN = {
     *("chunk_size_feed_forward", "attn_implementation"),
 }
 """Keys of a config that pretraining answers for, or that say nothing about the weights. Ids are the tokenizer's."""
-
-_ROTARY = {"rope_theta", "rope_scaling", "rope_parameters"}
-"""Three spellings of the same values: those of the recipe or those of the weights, never some of each."""
 
 NO_GENERATOR = "replaced_token_detection would need a generator that fits these weights, and there is none beside them"
 """Why a discriminator is not trained further."""
@@ -60,14 +64,26 @@ def read_config(folder: Path) -> dict[str, Any]:
 
 
 def taken_over(saved: Mapping[str, Any], section: ModelSection) -> dict[str, object]:
-    """The keys of a saved config that the recipe leaves out, by the config's own names."""
+    """The keys of a saved config that the recipe leaves out, by the config's own names.
+
+    Keys that the config does not declare are among them, because some classes read them all the same (T5's
+    ``scale_decoder_outputs``); None where the class has another default.
+    """
     architecture = section.architecture
-    given = {own_name(architecture, key) for key in section.config_keys}
-    known = {*config_fields(architecture), *legacy_keys(architecture)} - _NOT_TAKEN - given
-    if given & _ROTARY:
-        known -= _ROTARY
-    own = {own_name(architecture, key): value for key, value in saved.items() if value is not None}
-    return {key: value for key, value in own.items() if key in known and not key.endswith("token_id")}
+    fields, given = config_fields(architecture), {own_name(architecture, key) for key in section.config_keys}
+    taken: dict[str, object] = {}
+    for key, value in ((own_name(architecture, key), value) for key, value in saved.items()):
+        left_out = key in _NOT_TAKEN or key.startswith("_") or key.endswith("token_id") or key in given
+        replaced = "rope_parameters" in given and _is_rotary(key)
+        default = fields[key].default if key in fields else None
+        if not (left_out or replaced or (value is None and default in (None, MISSING))):
+            taken[key] = value
+    return taken
+
+
+def _is_rotary(key: str) -> bool:
+    """Whether a key says something of rotary positions, of which configs have several spellings."""
+    return "rope" in key or "rotary" in key
 
 
 def contradictions(saved: Mapping[str, Any], section: ModelSection) -> list[tuple[str, object, object]]:
@@ -78,13 +94,16 @@ def contradictions(saved: Mapping[str, Any], section: ModelSection) -> list[tupl
     """
     architecture, found = section.architecture, []
     own = {own_name(architecture, key): value for key, value in saved.items()}
-    free = {own_name(architecture, "vocab_size"), positions_key(architecture), "sliding_window", "use_sliding_window"}
+    free = {own_name(architecture, "vocab_size"), positions_key(architecture), "sliding_window"}
     for key, value in section.config_keys.items():
         name = own_name(architecture, key)
         field = config_fields(architecture).get(name)
-        there = own.get(name, field.default if field is not None else None)
-        if type(there) in (int, bool) and type(value) in (int, bool) and value != there and name not in free:
+        there = own.get(name, field.default if field is not None else MISSING)
+        counts = type(value) in (int, bool) and (there is None or type(there) in (int, bool))
+        if counts and value != there and name not in free:
             found.append((key, value, there))
+        if _is_rotary(name) and name != "rope_parameters" and name not in own and own.get("rope_parameters"):
+            found.append((key, value, f"rope_parameters = {own['rope_parameters']}, which are changed as a whole"))
     return found
 
 
@@ -98,7 +117,9 @@ def inherited(section: ModelSection, base: Path) -> dict[str, object]:
         keys = taken_over(read_config(folder), section) if folder is not None else {}
     except ModelError:
         return {}
-    return {key: value for key, value in keys.items() if key != own_name(section.architecture, "vocab_size")}
+    known = {*config_fields(section.architecture), *legacy_keys(section.architecture)}
+    known -= {own_name(section.architecture, "vocab_size")}
+    return {key: value for key, value in keys.items() if key in known}
 
 
 def damaged_weights(folder: Path) -> str | None:
@@ -125,7 +146,12 @@ def damaged_weights(folder: Path) -> str | None:
 def other_architecture(section: ModelSection, saved: Mapping[str, Any]) -> str | None:
     """What is wrong with weights of another architecture; None where they are of this one."""
     kind = saved.get("model_type", "no architecture that their config names")
-    return None if kind == section.architecture else f"these are weights of {kind}, not of {section.architecture}"
+    if kind != section.architecture:
+        return f"these are weights of {kind}, not of {section.architecture}"
+    fields = config_fields(kind) if kind in known_configs() else {}
+    if "is_decoder" in fields and fields["is_decoder"].default is False and saved.get("is_decoder"):
+        return f"these are weights of a {kind} that was made a decoder (is_decoder: true), which reads one way only"
+    return None
 
 
 @dataclass(frozen=True)
@@ -225,7 +251,7 @@ class Start:
         lines += [f"not used: {_modules(about['unexpected_keys'])}"] if about["unexpected_keys"] else []
         if size > self.rows:
             lines.append(f"{size - self.rows:,} new rows in the embeddings")
-            model.resize_token_embeddings(size, mean_resizing=False)
+            _grow(model, size)
         say("; ".join(lines))
         loaded: PreTrainedModel = model
         return loaded
@@ -273,6 +299,23 @@ class Start:
                 f"{where}: {len(lacking):,} weights of the {self.section.architecture} itself are not there, and would "
                 f"be random ({lacking[0]} first); is it a whole model, and a decoder where one is needed?"
             )
+
+
+def _grow(model: PreTrainedModel, size: int) -> None:
+    """More rows for the embeddings; a head with weights of its own keeps them.
+
+    transformers 5 calls T5 v1.1 tied, leaves its head apart when it is read, and would tie it here.
+    """
+    import torch
+
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    own = head.weight.detach().clone() if head is not None and head.weight is not embedding.weight else None
+    model.resize_token_embeddings(size, mean_resizing=False)
+    head, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+    if own is not None and head.weight is embedding.weight:
+        grown = embedding.weight.detach().clone()
+        grown[: len(own)] = own
+        head.weight, head.out_features = torch.nn.Parameter(grown), size
 
 
 def _modules(keys: set[str]) -> str:

@@ -95,6 +95,12 @@ def test_model_key_known(architecture: str, key: str, hint: str) -> None:
     assert "stored and never read" in finding.message
 
 
+@pytest.mark.parametrize("key", ["name_or_path", "revision", "attn_implementation"])
+def test_a_misspelt_key_of_ours(key: str) -> None:
+    (finding,) = findings("model_key_known", **{key[:-2] + key[-1]: "x"})
+    assert finding.hint == f"did you mean {key}?"
+
+
 def test_keys_by_alias_and_by_older_names_are_known() -> None:
     assert findings("model_key_known", "gpt2", hidden_size=8, n_head=2) == []
     assert findings("model_key_known", "llama", rope_theta=10_000.0) == []

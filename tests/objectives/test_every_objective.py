@@ -180,9 +180,9 @@ def test_padding_that_an_attention_mask_leaves_out_is_no_part_of_a_sample(
         ({"lengths": [3, -1]}, "sample 0 has lengths [3, -1]; a length is 0 or more"),
         ({"lengths": [1]}, "sample 0 has 2 tokens"),
         ({"attention_mask": [1]}, "sample 0 has 2 tokens and an attention_mask of shape (1,)"),
-        ({"index": -1}, "a sample has index = -1; it is a whole number from 0 on"),
-        ({"index": 5.7}, "a sample has index = 5.7"),
-        ({"epoch": 0.5}, "a sample has epoch = 0.5"),
+        ({"index": -1}, "index = -1: give a whole number, 0 or more"),
+        ({"index": 5.7}, "index = 5.7: give a whole number"),
+        ({"epoch": 0.5}, "epoch = 0.5: give a whole number"),
     ],
 )
 def test_what_is_no_sample_is_told(tools: Any, kind: str, wrong: dict[str, Any], message: str) -> None:

@@ -134,6 +134,22 @@ def test_totals_of_packed_rows_are_those_of_one_document(t5: Any, random_sample:
     assert (positions == 0).sum() == 7
 
 
+@pytest.mark.parametrize(("longest", "lost"), [(5, 0.011), (20, 0.0), (200, 0.0)])
+def test_pieces_too_short_for_their_noise_lose_their_ends(make_tokenizer: Make, longest: int, lost: float) -> None:
+    """The figure that the docstring gives, at 512 places."""
+    tokenizer = make_tokenizer(*SpanCorruptionSection(extra_ids=300).special_tokens())
+    collator = DataCollatorForSpanCorruption(tokenizer, sequence_length=512, extra_ids=300)
+    raw, generator, samples = collator.raw_length(512), np.random.default_rng(0), []
+    ordinary = collator.vocabulary.ordinary
+    for index in range(64):
+        ends = np.cumsum(generator.integers(1, longest + 1, raw))
+        lengths = np.diff(np.append(ends[ends < raw], raw), prepend=0)
+        samples.append({"input_ids": generator.choice(ordinary, raw), "lengths": lengths, "index": index})
+    batch = collator(samples)
+    kept = sum(int(np.isin(batch[key].numpy(), ordinary).sum()) for key in ("input_ids", "labels"))
+    assert 1 - kept / (64 * raw) == pytest.approx(lost, abs=0.002)
+
+
 def test_where_noise_falls(t5: Any, random_sample: Make) -> None:
     from pretraining.objectives.rows import make_rows
     from pretraining.objectives.spans import PieceDraws, random_spans

@@ -180,7 +180,7 @@ def model_key_known(model: ModelSection) -> Iterator[Finding]:
                 fix=f"keep model.{others[key]} and remove model.{key}",
             )
         elif key not in known:
-            near = _near(key, known - set(SET_BY_US) - set(SPECIAL_IDS))
+            near = _near(key, (known - set(SET_BY_US) - set(SPECIAL_IDS)) | set(ModelSection.model_fields))
             also = f" (transformers' other name of {others[near]})" if near in others else ""
             yield Finding(
                 path=f"model.{key}",

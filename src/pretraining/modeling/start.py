@@ -193,9 +193,11 @@ class Start:
                 saved = dict(PreTrainedConfig.get_config_dict(name, **options)[0])
         if wrong := other_architecture(section, saved):
             raise ModelError(f"model.name_or_path = {section.name_or_path}: {wrong}")
-        for key, value, there in contradictions(saved, section):
+        wrongs = [f"model.{key} = {value}, they have {there}" for key, value, there in contradictions(saved, section)]
+        if wrongs:
             raise ModelError(
-                f"model.{key} = {value}: the weights of {section.name_or_path} have {there}; remove the key"
+                f"the recipe contradicts the weights of {section.name_or_path}: {'; '.join(wrongs)}; remove what "
+                "they say themselves"
             )
         return cls(section, name, options, saved)
 

@@ -29,12 +29,7 @@ class DataCollatorForCausalLM(RowCollator):
     the mask is None and ``use_cache`` is False (masking_utils, transformers 5.23); any mask switches that off
     silently. ``modeling`` sets ``use_cache=False`` and measures that nothing leaks.
 
-    Args:
-        tokenizer: anything with ``pad_token_id`` and ``eos_token_id``, which serves where there is no padding.
-        sequence_length: tokens of a row.
-        seed: unused by this objective, which draws nothing; part of every collator's signature.
-        pad_to_multiple_of: make the rows only as wide as the longest sample of the batch, rounded up to this multiple;
-            ``sequence_length`` wide when left out.
+    Its arguments are those of ``RowCollator``; it draws nothing from ``seed``.
     """
 
     def __call__(self, samples: Sequence[dict[str, Any]]) -> dict[str, torch.Tensor]:

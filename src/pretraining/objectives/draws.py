@@ -53,8 +53,8 @@ def sample_keys(samples: Sequence[dict[str, Any]], seed: int) -> Keys:
             raise ValueError(
                 f"sample {known.index(False)} has no `index` and others of its batch have: give all or none"
             )
-        index = np.array([_count("index", sample["index"]) for sample in samples], np.uint64)
-        epoch = np.array([_count("epoch", sample.get("epoch", 0)) for sample in samples], np.uint64)
+        index = np.array([whole("index", sample["index"], least=0) for sample in samples], np.uint64)
+        epoch = np.array([whole("epoch", sample.get("epoch", 0), least=0) for sample in samples], np.uint64)
         with np.errstate(over="ignore"):
             return mix(mix(seed_key(seed) + epoch * _GOLDEN) + index * _STREAM)
     import torch
@@ -62,13 +62,19 @@ def sample_keys(samples: Sequence[dict[str, Any]], seed: int) -> Keys:
     return torch.randint(0, 2**63 - 1, (len(samples),)).numpy().astype(np.uint64)
 
 
-def _count(name: str, value: Any) -> int:
+def whole(name: str, value: object, *, least: int | None = None) -> int:
+    """``value`` as an int.
+
+    Raises:
+        ValueError: it is no whole number, or below ``least``.
+    """
     try:
-        number = operator.index(value)
+        number = operator.index(value)  # type: ignore[arg-type]
     except TypeError:
-        number = -1
-    if not 0 <= number < 2**64:
-        raise ValueError(f"a sample has {name} = {value!r}; it is a whole number from 0 on")
+        number = None
+    if number is None or isinstance(value, bool) or (least is not None and number < least):
+        more = "" if least is None else f", {least} or more"
+        raise ValueError(f"{name} = {value!r}: give a whole number{more}")
     return number
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import operator
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -106,21 +105,6 @@ def rewritten(sample: dict[str, Any], ids: Ids, lengths: npt.ArrayLike) -> dict[
     """The sample with other tokens, none of them padding."""
     kept = {key: value for key, value in sample.items() if key != "attention_mask"}
     return kept | {"input_ids": ids, "lengths": np.asarray(lengths, np.int64)}
-
-
-def whole(name: str, value: object, *, least: int | None = None) -> int:
-    """``value`` as an int.
-
-    Raises:
-        ValueError: it is no whole number, or below ``least``.
-    """
-    try:
-        number = operator.index(value)  # type: ignore[arg-type]
-    except TypeError:
-        number = None
-    if number is None or isinstance(value, bool) or (least is not None and number < least):
-        raise ValueError(f"{name} = {value!r}: give a whole number" + (f", {least} or more" if least else ""))
-    return number
 
 
 def check_ids(ids: Ids, vocabulary: int) -> None:

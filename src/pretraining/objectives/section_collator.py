@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Generic, TypeVar
 
-from pretraining.objectives.rows import Rows, check_ids, make_rows, whole
+from pretraining.objectives.draws import whole
+from pretraining.objectives.rows import Rows, check_ids, make_rows
 from pretraining.objectives.sections.base import ObjectiveBase
 from pretraining.objectives.vocabulary import Vocabulary
 

@@ -233,7 +233,8 @@ def test_another_build_is_refused(tokenizer: Any, save: Any) -> None:
     message = refused(folder, tokenizer, hidden_size=32, num_hidden_layers=1, num_attention_heads=4)
     assert message == (
         "the recipe contradicts the weights of bert: model.hidden_size = 32, they have 16; "
-        "model.num_hidden_layers = 1, they have 2; model.num_attention_heads = 4, they have 2; remove what they say themselves"
+        "model.num_hidden_layers = 1, they have 2; model.num_attention_heads = 4, they have 2; remove what they "
+        "say themselves"
     )
     assert "model.tie_word_embeddings = False, they have True" in refused(folder, tokenizer, tie_word_embeddings=False)
     assert "is smaller than the tokenizer's 320 tokens" in refused(folder, tokenizer, vocab_size=300)
